@@ -91,13 +91,13 @@ def calibration(*, model: Path, data: Path, csv_format: CsvFormat, output: Path 
 @plot.command()
 @click.argument("model", type=FILE, shell_complete=files("model"), default=Path("model.fhenn"))
 @plan_option
-@click.option("--layer", type=click.IntRange(1), default=1, show_default=True, help="Which of its maps of images.")
+@click.option("--layer", type=click.IntRange(1), default=1, show_default=True, help="Which of its maps.")
 @output_option
 def placement(*, model: Path, plan_file: Path, layer: int, output: Path | None) -> None:
-    """Draw which slot holds which pixel, before and after a layer.
+    """Draw which slot holds which value, before and after a layer.
 
-    For a MODEL of images, and a plan that packs whole samples in a ciphertext. A channel has a colour; grey slots hold
-    no pixel. Maps that run as one count as one.
+    For a plan that packs whole samples in a ciphertext. Of a MODEL of images a channel has a colour, and its maps of
+    images are counted; grey slots hold nothing. Maps that run as one count as one.
 
     \b
       fhenn plot placement model.fhenn --layer 2 -o placement.svg

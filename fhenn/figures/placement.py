@@ -1,10 +1,10 @@
-"""Which slot of a ciphertext holds which pixel of which channel, before and after a layer, in a picture."""
+"""Which slot of a ciphertext holds which pixel of which channel, or which feature, before and after a layer."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import prod
+from math import ceil, log2, prod
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from fhenn.ckks.layout import WholeSamples
 from fhenn.ckks.maps import in_order
 from fhenn.errors import ParameterError
 from fhenn.figures.style import MEASURED, STYLE, matplotlib
-from fhenn.nn import Activation, Affine, Grid, Node, circuit, trail
+from fhenn.nn import Activation, Affine, Node, circuit, trail
 from fhenn.planner import Plan, verify
 from fhenn.planner.scaling import with_targets
 
@@ -47,32 +47,55 @@ _EMPTY = 0.93
 
 
 @dataclass(frozen=True)
-class _Map:
-    """A map of images in a plan.
+class _Side:
+    """What stands in slots before or after a map.
 
-    name: of the layer.
-    grid: the images.
-    before, after: where they are in slots.
+    count: of values.
+    layout: where they are in slots.
+    shape: (channels, height, width) of images; of features rows in which they are drawn, as one channel.
+    """
+
+    count: int
+    layout: WholeSamples
+    shape: Shape
+
+    @classmethod
+    def of_features(cls, count: int, layout: WholeSamples) -> _Side:
+        """Features in rows of a power of two, about as many as there are rows."""
+        width = 1 << ceil(log2(count) / 2)
+        return cls(count, layout, (1, ceil(count / width), width))
+
+
+@dataclass(frozen=True)
+class _Map:
+    """A map in a plan.
+
+    name: of the layer, with its stride.
+    after_name: of the layer alone.
+    images: whether it takes and makes images.
+    before, after: what stands in slots.
     """
 
     name: str
-    grid: Grid
-    before: WholeSamples
-    after: WholeSamples
+    after_name: str
+    images: bool
+    before: _Side
+    after: _Side
 
 
 def placement_figure(plan: Plan, model: Node, layer: int = 0) -> Figure:
-    """Draw which slot holds which pixel of which channel, before and after a layer.
+    """Draw which slot holds which pixel of which channel, or which feature, before and after a layer.
 
     plan: of whole samples in ciphertexts (`layout="latency"`).
     model: that the plan is for.
-    layer: which of the model's maps of images, from 0; neighbours that run as one (`fhenn.nn.circuit`) count as one.
+    layer: which of the model's maps of images, from 0, or of its affine maps where none is of images; neighbours that
+    run as one (`fhenn.nn.circuit`) count as one.
 
     A channel has a colour, which grows darker from its first pixel to its last; grey slots hold no pixel. Slots stand
     in rows as long as those of the images that the client packs, and in blocks that no channel leaves, each named by
     its first slot; blocks without pixels are left out. Beside them is the corner of the first one, with row and column
     of each pixel. What a client packs may hold a pixel several times. Of several ciphertexts, and of several samples
-    in one, the first is drawn.
+    in one, the first is drawn. Features are drawn as one channel, in rows, each with its number in the corner.
 
     Returns the figure.
     Raises PlanError where the plan is for another model, ParameterError where it packs a feature in each ciphertext or
@@ -86,39 +109,35 @@ def placement_figure(plan: Plan, model: Node, layer: int = 0) -> Figure:
     """
     verify(plan, model)
     maps = _maps_of(plan, model)
-    if not maps:
-        raise ParameterError("the model has no maps of images: no pixel is placed.", "Draw one that takes images.")
     if not (isinstance(layer, Integral) and 0 <= layer < len(maps)):
         raise ParameterError(
-            f"there are {len(maps)} maps of images, and this layer is none of them.",
+            f"there are {len(maps)} maps{' of images' * maps[0].images}, and this layer is none of them.",
             "Count from 0, and maps that run as one as one: fhenn.nn.circuit(model) lists them.",
         )
-    drawn, slots = maps[layer], plan.parameters.slots
-    pitch = _pitch(maps[0].before.content(prod(maps[0].grid.inputs), slots)[0], maps[0].grid.inputs)
-    stride = "" if drawn.grid.stride == (1, 1) else f", stride {_text(drawn.grid.stride)}"
-    sides = (
-        (f"before {drawn.name}{stride}", drawn.before, drawn.grid.inputs),
-        (f"after {drawn.name}", drawn.after, drawn.grid.outputs),
-    )
+    drawn, slots, first = maps[layer], plan.parameters.slots, maps[0].before
+    pitch = _pitch(first.layout.content(first.count, slots)[0], first.shape)
+    sides = (f"before {drawn.name}", drawn.before), (f"after {drawn.after_name}", drawn.after)
     with matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7.5, 5.6), layout="constrained")
         rows = figure.subplots(2, 2, width_ratios=(1.5, 1))
-        for (whole, corner), (title, layout, shape) in zip(rows, sides, strict=True):
-            starts, blocks = _blocks(layout, shape, slots, pitch)
-            whole.set_title(f"{title}: {_text(shape)}", loc="left")
-            _draw_blocks(whole, starts * layout.samples, blocks, shape)
-            _draw_corner(corner, blocks[0], shape)
-        _legend(figure, max(drawn.grid.inputs[0], drawn.grid.outputs[0]))
+        for (whole, corner), (title, side) in zip(rows, sides, strict=True):
+            starts, blocks = _blocks(side, slots, pitch if drawn.images else side.shape[2])
+            size = _text(side.shape) if drawn.images else f"{side.count} feature{'s' * (side.count != 1)}"
+            whole.set_title(f"{title}: {size}", loc="left")
+            _draw_blocks(whole, starts * side.layout.samples, blocks, side.shape)
+            _draw_corner(corner, blocks[0], side.shape, drawn.images)
+        if drawn.images:
+            _legend(figure, max(drawn.before.shape[0], drawn.after.shape[0]))
         return figure
 
 
 def _maps_of(plan: Plan, model: Node) -> list[_Map]:
-    """The maps of images, in the order in which they run. Raises ParameterError."""
+    """The maps of images, or all where none is of images, in the order in which they run. Raises ParameterError."""
     if not isinstance(plan.layout, WholeSamples):
         raise ParameterError(
-            "the plan packs one feature of many samples in each ciphertext: no pixel stands beside another.",
+            "the plan packs one feature of many samples in each ciphertext: none stands beside another.",
             "Plan with layout='latency'.",
         )
     found: list[_Map] = []
@@ -128,8 +147,7 @@ def _maps_of(plan: Plan, model: Node) -> list[_Map]:
         if isinstance(node, Activation):
             return x
         after = node.target or in_order(node.outputs, x.samples)
-        if node.grid is not None:
-            found.append(_Map(node.name, node.grid, x, after))
+        found.append(_map_of(node, x, after))
         return after
 
     def join(place: int, aside: WholeSamples, x: WholeSamples) -> WholeSamples:
@@ -137,7 +155,17 @@ def _maps_of(plan: Plan, model: Node) -> list[_Map]:
         return x
 
     deque(trail(with_targets(circuit(model), plan.targets), plan.layout, step, join, join), maxlen=0)
-    return found
+    return [each for each in found if each.images] or found
+
+
+def _map_of(node: Affine, before: WholeSamples, after: WholeSamples) -> _Map:
+    grid = node.grid
+    if grid is None:
+        sides = _Side.of_features(node.inputs, before), _Side.of_features(node.outputs, after)
+        return _Map(node.name, node.name, False, *sides)
+    stride = "" if grid.stride == (1, 1) else f", stride {_text(grid.stride)}"
+    sides = _Side(node.inputs, before, grid.inputs), _Side(node.outputs, after, grid.outputs)
+    return _Map(f"{node.name}{stride}", node.name, True, *sides)
 
 
 def _pitch(content: Places, shape: Shape) -> int:
@@ -147,19 +175,19 @@ def _pitch(content: Places, shape: Shape) -> int:
     return int(np.diff(sorted(starts)).min(initial=len(content))) if len(starts) > 1 else width
 
 
-def _blocks(layout: WholeSamples, shape: Shape, slots: int, pitch: int) -> tuple[Places, Places]:
+def _blocks(side: _Side, slots: int, pitch: int) -> tuple[Places, Places]:
     """The blocks of the first ciphertext that hold pixels.
 
-    layout: of the images.
-    shape: of the images.
+    side: of the map.
     slots: of a ciphertext.
     pitch: slots in a row.
 
     Returns the place where each begins, and the feature at each of its places, (blocks, rows, columns): -1 for none,
     -2 behind its end.
     """
-    content = layout.content(prod(shape), slots)[0]
-    size = _block_size(content, shape)
+    layout = side.layout
+    content = layout.content(side.count, slots)[0]
+    size = _block_size(content, side.shape)
     if layout.is_plain:  # what comes after its period is the same again
         content = content[: max(layout.period, size)]
     blocks = content.reshape(-1, size)
@@ -197,8 +225,8 @@ def _draw_blocks(axes: Axes, starts: Places, blocks: Places, shape: Shape) -> No
         axes.set_xlabel(f"not drawn: {len(blocks) - len(drawn)} more")
 
 
-def _draw_corner(axes: Axes, block: Places, shape: Shape) -> None:
-    """The upper left corner of a block, with row and column of each pixel."""
+def _draw_corner(axes: Axes, block: Places, shape: Shape, images: bool) -> None:
+    """The upper left corner of a block, with row and column of each pixel, or the number of each feature."""
     rows, columns = _CORNER
     corner = block[:rows, :columns]
     _, height, width = shape
@@ -207,10 +235,10 @@ def _draw_corner(axes: Axes, block: Places, shape: Shape) -> None:
     axes.spines[:].set_visible(False)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title("row, column", loc="left", fontsize=9)
+    axes.set_title("row, column" if images else "feature, from 0", loc="left", fontsize=9)
     for (y, x), feature in np.ndenumerate(corner):
         if feature >= 0:
-            text = f"{feature // width % height},{feature % width}"
+            text = f"{feature // width % height},{feature % width}" if images else f"{feature}"
             axes.text(x, y, text, ha="center", va="center", fontsize=7, color=MEASURED)
 
 

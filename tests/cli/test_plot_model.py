@@ -120,7 +120,7 @@ def test_compare_draws_too(tmp_path):
         ("plot roc model.fhenn one.csv --label kind", "Give samples of both classes"),
         ("plot roc model.fhenn records.csv --label kind -o x.txt", "End the name in"),
         ("plot calibration linear.fhenn records.csv", "no activations"),
-        ("plot placement model.fhenn --plan model_plan.fhenn", "no maps of images"),
+        ("plot placement model.fhenn --plan model_plan.fhenn --layer 3", "there are 2 maps, and"),
         ("plot placement images.fhenn --plan images_plan.fhenn --layer 9", "there are 2 maps of images"),
         ("plot placement images.fhenn --plan spread.fhenn", "Plan with --layout latency"),
         ("plot placement images.fhenn --plan model_plan.fhenn", "Plan again for this model"),

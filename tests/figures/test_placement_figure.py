@@ -138,5 +138,26 @@ def test_refusals():
     with pytest.raises(ParameterError, match="layout='latency'"):
         placement_figure(planned(model, layout="throughput", samples=None), model)
     dense = fhenn.Linear([[1.0, 2.0]])
-    with pytest.raises(ParameterError, match="has no maps of images"):
-        placement_figure(planned(dense), dense)
+    with pytest.raises(ParameterError, match="there are 1 maps, and this layer"):
+        placement_figure(planned(dense), dense, 1)
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+@pytest.mark.parametrize("features", [1, 2, 30, 33])
+def test_every_feature_is_drawn_in_its_slot(features, samples, tmp_path):
+    model = fhenn.Sequential([fhenn.Linear(rng.normal(size=(5, features)) / features), fhenn.Square()])
+    plan = planned(model, samples=samples)
+    figure = placement_figure(plan, model)
+    save(figure, tmp_path / "placement.png")
+    whole, corner, after, _ = figure.axes
+    assert whole.get_title(loc="left") == f"before Linear: {features} feature{'s' * (features > 1)}"
+    assert after.get_title(loc="left") == "after Linear: 5 features"
+    assert not figure.legends
+    (image,) = whole.images
+    colours, labels = image.get_array(), [int(text.get_text().split()[1]) for text in whole.get_xticklabels()]
+    height, width = len(colours), (colours.shape[1] + 1) // len(labels) - 1
+    content = plan.layout.content(features, plan.parameters.slots)[0][labels[0] // samples :]
+    block = content[: height * width].reshape(height, width)
+    assert [int(text.get_text()) for text in corner.texts] == [n for n in block[:8, :8].ravel() if n >= 0]
+    for drawn, feature in zip(colours[:, :width].reshape(-1, 3), block.ravel(), strict=True):
+        assert np.allclose(drawn, EMPTY) == (feature < 0)
