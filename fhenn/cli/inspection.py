@@ -61,7 +61,7 @@ class Fact:
     @property
     def is_told(self) -> bool:
         """Whether the terminal shows it: it says something."""
-        return self.short is not None or self.value not in (None, [], {}, "")
+        return bool(self.short) or self.value not in (None, [], {}, "")
 
     def __str__(self) -> str:
         if self.unit == "bytes" and isinstance(self.value, int):
@@ -160,11 +160,15 @@ def _require_ours(file: Path) -> None:
 
 def _features_table(features: tuple[dict[str, Any], ...]) -> Grid:
     bounded, place = "low" in features[0], 1
-    table = Grid("", "feature", *(("lowest", "highest") if bounded else ()))
+    named = any(feature["name"] for feature in features)
+    table = Grid(
+        "" if named else "feature", *(["feature"] if named else []), *(["lowest", "highest"] if bounded else [])
+    )
     for feature, alike in groupby(features):  # those without names, as pixels, may have the same bounds
         bounds = (f"{feature['low']:.6g}", f"{feature['high']:.6g}") if bounded else ()
         last = place + sum(1 for _ in alike) - 1
-        table.add_row(place if place == last else f"{place} to {last}", feature["name"] or "(no name)", *bounds)
+        name = [feature["name"] or "(no name)"] if named else []
+        table.add_row(place if place == last else f"{place} to {last}", *name, *bounds)
         place = last + 1
     return table
 
@@ -173,13 +177,14 @@ def _of_model(header: Header, data: bytes) -> Details:
     model = artifacts.model_from_bytes(data)
     nodes = circuit(model)
     affine = [node for node in nodes if isinstance(node, Affine)]
+    domains = [list(node.domain) for node in nodes if isinstance(node, Activation)]
     reading = model.reading if isinstance(model, ImportedModel) else None
     names = reading.features if reading is not None else None
     return Details(
         (
             Fact("fingerprint", header.meta.get("fingerprint")),
             Fact("nodes", [node.name for node in nodes]),
-            Fact("domains", [list(node.domain) for node in nodes if isinstance(node, Activation)]),
+            Fact("domains", domains, short=[_interval(*each) for each in domains]),
             Fact("levels", model.cost),
             Fact("inputs", affine[0].inputs if affine else 0),
             *_image_facts(image_shape_of(model)),
@@ -270,7 +275,7 @@ def _of_certificate(header: Header, data: bytes) -> Details:
             Fact("parameters", header.meta.get("parameters")),
             Fact("valid", certificate.valid),
             Fact("holds for", "the box of data" if certificate.from_data else "declared bounds"),
-            Fact("scores", list(certificate.output)),
+            Fact("scores", list(certificate.output), short=_interval(*certificate.output)),
             Fact("error, at most", certificate.total),
             Fact("certain from a margin of", certificate.margin),
         ),
@@ -415,6 +420,10 @@ def _of_meta(name: str, value: Any) -> Fact:
         made = f", for the plan {in_short(plan)}" if isinstance(plan, str) else ""
         return Fact(name, value, short=f"part {value['part'] + 1}{several}{made}")
     return Fact(name, value)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:.6g} to {high:.6g}"
 
 
 def _scale(scale: float) -> Fact:
