@@ -185,10 +185,10 @@ def _records(stages: Stages) -> str:
 def _one_of(data: Sheet) -> str:
     if not data.columns:
         return ""
-    first, last = data.columns[:_MOST_COLUMNS], data.columns[-1]
-    between = ", …" if len(data.columns) > _MOST_COLUMNS + 1 else ""
-    rest = f"{between} or {last}" if len(data.columns) > _MOST_COLUMNS else ""
-    return f": {', '.join(first)}{rest}"
+    others = len(data.columns) - _MOST_COLUMNS - 1
+    if others < 2:
+        return f": {', '.join(data.columns)}"
+    return f": {', '.join(data.columns[:_MOST_COLUMNS])}, {others} others or {data.columns[-1]}"
 
 
 def _named(file: Found | None, default: str) -> str:

@@ -46,7 +46,7 @@ def doctor(*, store: Path | None, as_json: bool) -> None:
     for check in checks:
         table.add_row(check.state, check.area, check.says)
         if check.way_out:
-            table.add_row("", "", f"→ {check.way_out}")
+            table.add_row("", "", check.way_out)
     verdict = f"{count_of(faults, 'fault')}, {count_of(notes, 'note')}" if faults else "nothing is at fault"
     tell(
         as_json, {"faults": faults, "notes": notes, "checks": [asdict(each) for each in checks]}, table, f"\n{verdict}"

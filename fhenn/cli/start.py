@@ -73,7 +73,7 @@ def _as_text(folder: Folder, stages: Stages, advice: Advice) -> Iterator[str | G
         yield f"this folder cannot be listed: {folder.fault}\n"
     table = Grid("", "step", "side", "in this folder", "", box=None, pad_edge=False, header_style="")
     for stage in stages.all:
-        title, mark = _TITLES.get(stage.name, stage.name), _MARKS.get(stage.state, "–")
+        title, mark = _TITLES.get(stage.name, stage.name), _MARKS.get(stage.state, "-")
         for place, (name, says) in enumerate(_lines(stage)):
             first = (mark, title, stage.side) if not place else ("", "", "")
             table.add_row(*first, name, says)

@@ -98,6 +98,8 @@ def test_a_table_is_named_and_its_columns(here, capsys):
     data = told(capsys)
     assert data["next"]["command"] == "fhenn train 'my patients.csv' --label COLUMN"
     assert data["next"]["why"].endswith("COLUMN is what to predict: age, crp, ill")
+    (here / "my patients.csv").write_text(",".join(f"c{place}" for place in range(20)) + "\n")
+    assert told(capsys)["next"]["why"].endswith(": c0, c1, c2, c3, c4, c5, 13 others or c19")
     (here / "records.csv").write_text("age;crp;Target\n1;2;0\n")
     assert told(capsys)["next"]["command"] == "fhenn train records.csv --label Target"
     (here / "network.onnx").write_bytes(b"")
@@ -409,3 +411,11 @@ def test_help_and_json_before_a_command(capsys):
     assert "Usage" in capsys.readouterr().out
     assert run(["--json", "info"]) == 2
     assert "behind the command" in json.loads(capsys.readouterr().out)["message"]
+
+
+def test_a_terminal_of_ascii_shows_it(here, session):
+    put(here, session, "model.fhenn", "plan.fhenn")
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-m", "fhenn"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "fhenn keygen" in done.stdout
