@@ -48,6 +48,8 @@ toc_object_entries_show_parents = "hide"
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "fhenn"
+html_favicon = "_static/sigmoid.svg"
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
@@ -63,7 +65,7 @@ html_sidebars = {
     "contributing": [],
 }
 html_theme_options = {
-    "logo": {"text": "fhenn"},
+    "logo": {"text": "fhenn", "image_light": "_static/sigmoid.svg", "image_dark": "_static/sigmoid.svg"},
     "navbar_start": ["navbar-logo", "version"],
     "navbar_end": ["theme-switcher"],
     "header_links_before_dropdown": 7,

@@ -1,40 +1,75 @@
-"""The README's examples, and those of the guide to models, run as they stand."""
+"""What the README and the guides show runs as it stands, and their links lead somewhere."""
 
 import re
 from pathlib import Path
 
+import click
 import pytest
+from pages import PAGES, ROOT, blocks_of, commands_in, examples_of, read_command
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-MODELS = (ROOT / "notebooks" / "models.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"<!-- example(?:: (\w+))? -->\n```python\n(.*?)```", README, re.DOTALL)
-"""What an example needs beyond the test extra, and the example."""
+README = ROOT / "README.md"
 
-
-def test_all_examples_are_found_and_short():
-    assert len(EXAMPLES) == 7
-    for _, example in EXAMPLES:
-        assert len([line for line in example.splitlines() if line.strip()]) <= 11
+SLOW = {"training.md", "extending.md"}
+"""Guides whose examples take more than two seconds; those with sessions do anyway."""
 
 
-@pytest.mark.parametrize(
-    ("needs", "example"),
-    [*EXAMPLES, *re.findall(r"<!-- example: (skl2onnx) -->\n```python\n(.*?)```", MODELS, re.DOTALL)],
-    ids=["pipeline", "own", "network", "images", "scikit-learn", "torch", "ranges", "onnx"],
-)
-def test_example_runs(needs, example, capsys):
-    if needs:
-        pytest.importorskip(needs)
-    exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own text)
-    assert capsys.readouterr().out
+def marked(example):
+    slow = example.is_session() or example.page.name in SLOW
+    return pytest.param(example, id=example.name, marks=[pytest.mark.thorough] if slow else [])
+
+
+@pytest.mark.parametrize("example", [marked(example) for page in PAGES for example in examples_of(page)])
+def test_example_runs(example, tmp_path, monkeypatch, capsys):
+    if example.missing():
+        pytest.skip(f"{example.needs} is not installed")
+    monkeypatch.chdir(tmp_path)
+    example.run(tmp_path)
+    if example.page == README:
+        assert capsys.readouterr().out, "it shows nothing"
+
+
+def test_examples_of_the_readme_are_found_and_short():
+    blocks = [block for block in blocks_of(README) if block.language == "python"]
+    assert len(blocks) >= 3
+    assert {block.mark for block in blocks} == {"example"}, "each stands by itself"
+    for block in blocks:
+        assert len([line for line in block.code.splitlines() if line.strip()]) <= 11
+
+
+COMMANDS = [
+    pytest.param(words, id=f"{page.name}:{block.line}:{' '.join(words)[:40]}")
+    for page in PAGES
+    for block in blocks_of(page)
+    if block.language == "sh"
+    for words in commands_in(block)
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_command_is_one_that_there_is(words):
+    read_command(words)
+
+
+def test_what_is_no_command_is_told():
+    for line in ("nothing", "plan --nothing", "plan a.fhenn b.fhenn", "keygen --passphrase-file", "plot roc --nothing"):
+        with pytest.raises(click.UsageError):
+            read_command(line.split())
 
 
 def test_commands_are_marked_for_the_ci_script():
+    text = README.read_text(encoding="utf-8")
     for name in ("demo", "test"):
-        assert re.search(rf"<!-- command: {name} -->\n```sh\n[^\n]+\n```", README)
+        assert re.search(rf"<!-- command: {name} -->\n```sh\n[^\n]+\n```", text)
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        assert target.startswith(("https://", "http://")) or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_say_what_they_are(page):
+    for block in blocks_of(page):
+        assert block.language, f"{Path(page).name}:{block.line} names no language"

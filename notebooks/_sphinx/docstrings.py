@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from _sphinx.public import full_name
 
@@ -56,6 +57,17 @@ def _prose(text: str, near: str) -> str:
     return "".join([*parts, _escaped(text[at:])])
 
 
+def _type(text: str, near: str) -> str:
+    """A type, its public names as links."""
+
+    def name(found: re.Match[str]) -> str:
+        target = full_name(found[0], near)
+        return f"\\ :py:obj:`{found[0]} <{target}>`\\ " if target and target != near else _escaped(found[0])
+
+    # texts are no names
+    return re.sub(r"'[^']*'|[A-Za-z_][\w.]*|[\\*|`]", lambda f: name(f) if f[0][0] != "'" else _escaped(f[0]), text)
+
+
 def _escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
@@ -78,15 +90,17 @@ def summary(text: str, near: str = "") -> str:
     return inline(whole, near)
 
 
-def convert(text: str, near: str = "", arguments: Iterable[str] = (), fields: Iterable[str] = ()) -> list[str]:
+def convert(
+    text: str, near: str = "", arguments: Mapping[str, str] = MappingProxyType({}), fields: Iterable[str] = ()
+) -> list[str]:
     """The lines of a docstring as reStructuredText.
 
     text: the docstring.
     near: the full name of what it describes.
-    arguments: what it is called with; only these open an entry of their own under "Parameters".
+    arguments: what it is called with, and their types; only these open an entry of their own under "Parameters".
     fields: other attributes, which open one under "Attributes".
     """
-    arguments, fields = set(arguments), set(fields)
+    fields = set(fields)
     done: list[str] = []
     label = ""
     for block in _blocks(inspect.cleandoc(text)):
@@ -94,16 +108,19 @@ def convert(text: str, near: str = "", arguments: Iterable[str] = (), fields: It
             done += [*block, ""]
             label = ""
             continue
-        for name, lines in _entries(block, lambda name: name in arguments | fields):
+        for name, lines in _entries(block, lambda name: name in arguments or name in fields):
             if name in ("Returns", "Raises", "Yields"):
                 done += [f":{name}: " + inline(" ".join(lines), near)]
                 label = ""
             elif name:
-                heading = "Parameters" if set(_split(name)) & arguments else "Attributes"
+                heading = "Parameters" if any(each in arguments for each in _split(name)) else "Attributes"
                 if heading != label:
                     done += [f":{heading}:"]
                     label = heading
                 term = ", ".join(f"**{_escaped(each)}**" for each in _split(name))
+                types = dict.fromkeys(each for each in map(arguments.get, _split(name)) if each)
+                if types:
+                    term += " : " + ", ".join(_type(each, near) for each in types)
                 done += [f"    {term}", f"        {inline(' '.join(lines), near)}", ""]
             else:
                 done += ["", *_list_or_prose(lines, near), ""]

@@ -14,33 +14,18 @@ _ABOVE = {"changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 
 _OF_ABOVE = {"../README.md": "index.md", **{f"../{path}": f"{page}.md" for page, path in _ABOVE.items()}}
 
-_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#:\s]+)(#[\w-]+)?\)")
+_LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[\w-]+)?\)")
 
 
 def _read(app: Sphinx, name: str, source: list[str]) -> None:
     """A page's text on its way to Sphinx."""
-    folder = Path(app.srcdir)
     text = source[0]
     if name in _ABOVE:
-        path = folder.parent / _ABOVE[name]
+        path = Path(app.srcdir).parent / _ABOVE[name]
         app.env.note_dependency(str(path))
         text = path.read_text(encoding="utf-8").replace("](notebooks/", "](")
         text = re.sub(r"\]\((?=(?:README|CHANGELOG|CONTRIBUTING)\.md)", "](../", text)
-
-    def link(found: re.Match[str]) -> str:
-        image, label, path, _ = found.groups()
-        if path in _OF_ABOVE:
-            return f"[{label}]({_OF_ABOVE[path]})"
-        # a page that is being written joins when it is there
-        if not image and path.endswith(".md") and "/" not in path and not (folder / path).exists():
-            return label
-        return found[0]
-
-    text = _LINK.sub(link, text)
-    if name in ("index", "guides"):
-        text = re.sub(
-            r"^(\w+)\?$", lambda found: found[1] if found[1] in app.project.docnames else "", text, flags=re.M
-        )
+    text = _LINK.sub(lambda found: f"]({_OF_ABOVE[found[1]]})" if found[1] in _OF_ABOVE else found[0], text)
     if name == "README":  # the gallery
         text += _NOTEBOOKS
     source[0] = text

@@ -73,7 +73,10 @@ def names_in(room: str) -> list[str]:
 
 @cache
 def things() -> tuple[Thing, ...]:
-    """Every public name once, under the first of its names: that in fhenn, else that in the first room that has it."""
+    """Every public name once, under the first of its names: that in fhenn, else that in the first room that has it.
+
+    Errors are all in their own room.
+    """
     found: dict[tuple[object, ...], Thing] = {}
     for room in rooms():
         for name in names_in(room):
@@ -82,12 +85,19 @@ def things() -> tuple[Thing, ...]:
             key = (id(value),) if kind != "data" else (id(value), name)
             if key in found:
                 known = found[key]
-                found[key] = Thing(known.room, known.name, value, kind, (*known.aliases, f"{room}.{name}"))
+                names = (known.full, f"{room}.{name}")
+                first = room if kind == "error" and _is_at_home(value, room) else known.room
+                others = [each for each in (*known.aliases, *names) if each != f"{first}.{known.name}"]
+                found[key] = Thing(first, known.name, value, kind, tuple(dict.fromkeys(others)))
             else:
                 home = f"{value.__module__}.{value.__qualname__}" if kind != "data" else ""
                 aliases = (home,) if home and home != f"{room}.{name}" else ()
                 found[key] = Thing(room, name, value, kind, aliases)
     return tuple(found.values())
+
+
+def _is_at_home(value: Any, room: str) -> bool:
+    return str(getattr(value, "__module__", "")) == room
 
 
 def _kind(value: Any) -> str:
@@ -99,7 +109,7 @@ def _kind(value: Any) -> str:
 @cache
 def described() -> dict[str, str]:
     """Every full name, of members too, and the name under which it is described."""
-    names: dict[str, str] = {}
+    names = {room: room for room in rooms()}
     for thing in things():
         for each in (thing.full, *thing.aliases):
             names.setdefault(each, thing.full)

@@ -17,12 +17,33 @@ from sphinx.environment import BuildEnvironment
 import fhenn
 from _sphinx import docstrings
 from _sphinx.public import TOP, Thing, definition, full_name, members_of, names_in, rooms, things
-from _sphinx.signatures import signature_of
+from _sphinx.signatures import signature_of, types_of
 
 FOLDER = "reference"
 """Beside the guides; what is in it is made anew by every build, and in no commit."""
 
 _HEADINGS = {"class": "Classes", "function": "Functions", "error": "Errors and warnings", "data": "Values"}
+_OF_FHENN = {
+    "nn": "Layers and training in the clear",
+    "interop": "Models from elsewhere",
+    "planner": "Plans",
+    "session": "The two sides",
+    "pool": "Cores and clusters",
+    "service": "A service",
+    "ranges": "What reaches activations",
+    "safety": "What is certain",
+    "comparison": "Encrypted beside exact",
+    "approx": "Polynomials",
+    "ckks": "Encrypted arrays",
+    "backends": "Keys",
+    "training": "Training on ciphertexts",
+    "errors": "Errors and reports",
+}
+"""What the names of fhenn are about, by the room that they come from, in the order in which they are used."""
+
+_MOST_ARGUMENTS = 10
+"""Arguments of a signature; a class of more is data that others make, whose fields its text lists with their types."""
+
 _SHORT = 60
 """Characters of a value that is shown."""
 
@@ -111,11 +132,9 @@ def _room(room: str, pages: dict[str, str]) -> list[str]:
 def _groups(room: str, here: list[tuple[str, Thing]]) -> Iterator[tuple[str, list[tuple[str, Thing]]]]:
     """The names of a room by kind; those of fhenn by the room that they come from."""
     if room == TOP:
-        homes = {name: ".".join(home.split(".")[:2]) for name, home in fhenn._HOME.items()}
-        # in the order in which they are used
-        order = ("nn", "interop", "planner", "session", "pool", "service", "ranges", "safety", "approx")
-        for home in dict.fromkeys([*(f"{TOP}.{each}" for each in order), *homes.values()]):
-            yield f"From {home}", [(name, thing) for name, thing in here if homes[name] == home]
+        homes = {name: home.split(".")[1] for name, home in fhenn._HOME.items()}
+        for home in dict.fromkeys([*_OF_FHENN, *homes.values()]):
+            yield _OF_FHENN.get(home, home), [(name, thing) for name, thing in here if homes[name] == home]
         return
     for kind, heading in _HEADINGS.items():
         chosen = [(name, thing) for name, thing in here if thing.kind == kind]
@@ -143,11 +162,21 @@ def _class(thing: Thing) -> list[str]:
     members = ", ".join(members_of(thing.value))
     shown = ["   :inherited-members:", f"   :members: {members}"] if members else []
     special = ["   :special-members: __call__"] if "__call__" in members else []
-    return [f".. autoclass:: {thing.full}", "   :show-inheritance:", *shown, *special, ""]
+    return [f".. autoclass:: {thing.full}", *_inheritance(thing), *shown, *special, ""]
 
 
 def _error(thing: Thing) -> list[str]:
-    return [f".. autoexception:: {thing.full}", "   :show-inheritance:", ""]
+    return [f".. autoexception:: {thing.full}", *_inheritance(thing), ""]
+
+
+def _inheritance(thing: Thing) -> list[str]:
+    return ["   :show-inheritance:"] if any(map(_is_told, thing.value.__bases__)) else []
+
+
+def _is_told(base: type) -> bool:
+    """Whether a class is named as a base: one that is public, or of Python."""
+    named = f"{base.__module__}.{base.__qualname__}"
+    return base is not object and (base.__module__ == "builtins" or full_name(named) is not None)
 
 
 def _value_text(thing: Thing) -> str:
@@ -164,7 +193,7 @@ def _value(thing: Thing) -> list[str]:
 
 def _text(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """A docstring on its way to a page."""
-    called = list(_arguments(obj)) if what in ("class", "exception", "function", "method") else []
+    called = types_of(obj) if what in ("class", "exception", "function", "method") else {}
     own = [field.name for field in fields(obj)] if inspect.isclass(obj) and is_dataclass(obj) else []
     if inspect.isclass(obj):
         own += [each for owner in obj.__mro__ for each in getattr(owner, "__annotations__", {})]
@@ -172,18 +201,20 @@ def _text(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list
     lines[:] = docstrings.convert("\n".join(lines), full_name(name) or name, called, own)
 
 
-def _arguments(obj: Any) -> Iterable[str]:
-    try:
-        return inspect.signature(obj).parameters
-    except (TypeError, ValueError):
-        return ()
-
-
 def _signature(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str, str] | None:
     """A signature on its way to a page."""
-    return signature_of(obj) if callable(obj) and signature is not None else None
+    if not callable(obj) or signature is None:
+        return None
+    if inspect.isclass(obj) and len(types_of(obj)) > _MOST_ARGUMENTS:
+        return "", ""
+    return signature_of(obj)
+
+
+def _bases(app: Sphinx, name: str, obj: Any, options: Any, bases: list[Any]) -> None:
+    """The bases of a class on their way to a page."""
+    bases[:] = [base for base in bases if inspect.isclass(base) and _is_told(base)]
 
 
 def _types(app: Sphinx, tree: nodes.document) -> None:
@@ -215,9 +246,12 @@ def _aliases(app: Sphinx, env: BuildEnvironment) -> list[str]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    # pages link to names of others: all are read again where there are other names
+    app.add_config_value("fhenn_names", sorted(thing.full for thing in things()), "env", frozenset({list}))
     app.connect("config-inited", lambda app, config: write(Path(app.srcdir) / FOLDER), priority=900)
     app.connect("autodoc-process-docstring", _text)
     app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-process-bases", _bases)
     app.connect("doctree-read", _types)
     app.connect("missing-reference", _foreign)
     app.connect("env-updated", _aliases)

@@ -32,6 +32,19 @@ def signature_of(value: Any) -> tuple[str, str] | None:
     return text, "" if returned is inspect.Signature.empty else str(returned)
 
 
+def types_of(value: Any) -> dict[str, str]:
+    """The arguments of something that is called, and their types as text, "" where none is written."""
+    try:
+        parameters = inspect.signature(value).parameters
+    except (TypeError, ValueError):
+        return {}
+    empty = inspect.Parameter.empty
+    return {
+        name: "" if each.annotation is empty else str(_written(each.annotation, value.__module__))
+        for name, each in parameters.items()
+    }
+
+
 class _Shown(str):
     """A text that `repr` does not put into quotes."""
 
