@@ -15,7 +15,7 @@ from fhenn.cli.build import ACCURACY, MARGIN
 from fhenn.cli.complete import TABLES, columns, files
 from fhenn.cli.infer import clip_option, memory_bound, memory_option, naming
 from fhenn.cli.plot import require_target
-from fhenn.cli.show import FILE, as_json_option, count_of, note, progress, tell
+from fhenn.cli.show import FILE, as_json_option, count_of, note, progress, tell, working
 from fhenn.cli.streams import Clipping
 from fhenn.cli.tables import CsvFormat, csv_options
 from fhenn.cli.truth import read_labelled
@@ -104,7 +104,8 @@ def compare(
     if truth is not None:
         truth = true_values(network, truth, values)
     if plan is None:
-        plan = _plan(network, values, names, accuracy, evaluator, rows)
+        with working(as_json, "plan"):
+            plan = _plan(network, values, names, accuracy, evaluator, rows)
     clipping = Clipping(plan)
     samples = samples_with_names(network, clipping.clip(values) if clip else values, names)
     memory = None if plan.own and memory_mb is None else memory_bound(memory_mb)

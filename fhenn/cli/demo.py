@@ -18,13 +18,13 @@ def demo(seed: int, as_json: bool) -> None:
     \b
     On the Wisconsin diagnostic breast cancer data, which ships with the package:
       1. train    a logistic regression (Linear, Sigmoid) on plaintext records
-      2. keys     choose CKKS parameters from the model's cost, make keys
+      2. keys     choose CKKS parameters for the model and an accuracy, make keys
       3. encrypt  143 held-out records, on the client's side
       4. evaluate the model on ciphertexts, without the secret key, on the server
       5. decrypt  the scores, on the client's side
 
-    Then compare: the exact sigmoid, the twin (the same cubic on plaintext) and what the ciphertexts hold.
-    Takes a few seconds and needs no network.
+    Then compare: the exact sigmoid, the twin (the same cubic on plaintext) and what the ciphertexts hold, as `fhenn
+    compare` does for a model of your own. Takes a few seconds and needs no network.
     """
     with progress(as_json) as show:
         report = run(seed, progress=lambda phase: show(phase, PHASES.index(phase), len(PHASES)))
@@ -41,6 +41,7 @@ def _table(report: Report) -> Grid:
     rows = [
         ("samples × features", f"{report.samples} × {report.features}"),
         ("parameters", f"N={report.ring_degree} [{chain}], 2^{report.scale_bits:g}, {report.model_cost} levels"),
+        ("evaluator", report.evaluator),
         None,
         ("accuracy, exact sigmoid", f"{report.accuracy_exact:.1%}"),
         ("accuracy, twin (cubic on plaintext)", f"{report.accuracy_twin:.1%}"),
@@ -48,6 +49,7 @@ def _table(report: Report) -> Grid:
         ("largest |ciphertext - twin|", f"{report.largest_difference:.1e}"),
         ("decisions unlike the exact ones", str(report.decisions_changed)),
         ("pre-activations outside [-4, 4]", f"{report.outside_band}, largest {report.largest_pre_activation:.2f}"),
+        *([("samples without an answer", str(report.left_out))] if report.left_out else []),
         ("largest pre-activation that fits", f"{report.headroom:.1f}"),
         None,
         *((f"time to {phase}", _milliseconds(report.seconds[phase])) for phase in PHASES),

@@ -52,7 +52,7 @@ LINES = {
     "encrypt records.csv": "encrypt",
     "evaluate": "evaluate",
     "decrypt -o p.csv": "decrypt",
-    "compare model.fhenn records.csv": "",
+    "compare model.fhenn records.csv": "plan",
     "doctor": "check",
     "demo": "train",
 }

@@ -155,6 +155,28 @@ def test_as_many_as_the_plan_has_time_for(linear, monkeypatch):
     assert comparison.compare(model, plan, x).sent == 20
 
 
+def test_what_is_long_does_not_go_twice(linear, monkeypatch):
+    encrypted = []
+    real = fhenn.Client.encrypt
+    monkeypatch.setattr(fhenn.Client, "encrypt", lambda client, x: encrypted.append(x) or real(client, x))
+    comparison.compare(*linear, [[0.5, 0.1]])
+    assert len(encrypted) == 1  # the weights are encoded before the clock runs
+    monkeypatch.setattr(side_by_side, "_WARM", 0.0)
+    assert comparison.compare(*linear, [[0.5, 0.1]]).sent == 1
+    assert len(encrypted) == 1
+
+
+def test_a_plan_that_does_not_say_what_it_costs(linear, monkeypatch):
+    def unknown(plan, rows=None):
+        raise PlanError("the plan does not say what the server does.", "Plan again.")
+
+    monkeypatch.setattr(fhenn.Plan, "cost", unknown)
+    found = comparison.compare(*linear, [[0.5, 0.1]])
+    assert found.predicted is None
+    assert found.to_dict()["predicted"] is None
+    assert "server: evaluate" in str(found)
+
+
 def test_without_labels_it_is_agreement_alone(linear):
     model, plan = linear
     found = comparison.compare(model, plan, rng.uniform(-1, 1, (20, 2)))
