@@ -384,7 +384,7 @@ def evaluate(
         "refused": refused.count,
         "fingerprint": fingerprint,
     }
-    text = f"wrote {output}: {megabytes(file.size)}; for the client {fingerprint}{refused}"
+    text = f"wrote {output}: {megabytes(file.size)}; for the client of the evaluation keys {fingerprint}{refused}"
     tell(as_json, result, text)
 
 
