@@ -179,6 +179,8 @@ def serve(
             if demo:
                 text = _create_token(store, security_log, "demo", 1.0, (DEMO_NAME,), None)[0]
                 say(f"to try it: {page_address(url, text) if page else text}")
+            elif not Tokens(store / "tokens").all():
+                say("nobody may use it yet: `fhenn token create OWNER` makes a token for a client")
 
         run(
             store,

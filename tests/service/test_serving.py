@@ -115,6 +115,7 @@ def test_the_command_line_over_tls(tmp_path):
         try:
             url = server.stdout.readline().split()[-1]
             assert url.startswith("https://127.0.0.1:")
+            assert "`fhenn token create OWNER`" in server.stdout.readline()
             created = run("token", "create", "hospital", "--store", store)
             token = created.stdout.strip()
             assert "not shown again" in created.stderr
