@@ -115,6 +115,8 @@ def compare(
         save(comparison_figure(found), figure)
         note(as_json, f"wrote {figure}")
     result = {"model": str(model), "data": str(data), "clipped": clipping.count, **found.to_dict()}
+    if rows is None and found.sent < found.whole.samples:
+        note(as_json, f"{found.sent:,} samples, spread over the table, are encrypted; --rows says how many")
     if clipping.count:
         note(as_json, f"{count_of(clipping.count, 'value')} clipped to the bounds of the plan")
     tell(as_json, result, f"{model} on {data}: {found}")

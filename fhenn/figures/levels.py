@@ -23,6 +23,10 @@ _LONGEST = 22
 """Characters of a node's name."""
 
 
+_THINNEST = 1 / 12
+"""Of the longest bar: a part must be no thinner to hold a number."""
+
+
 @dataclass(frozen=True)
 class _Spent:
     """A node, and what it takes.
@@ -119,7 +123,7 @@ def _draw_levels(axes: Axes, spent: Sequence[_Spent]) -> None:
             va="center" if inside else "bottom",
             fontsize=8,
         )
-        if each.levels:
+        if each.levels >= _THINNEST * top and each.levels:
             height = level + each.levels / 2
             axes.text(place, height, f"−{each.levels}", color="white", ha="center", va="center", fontsize=8)
     axes.set_ylim(0, 1.25 * top)

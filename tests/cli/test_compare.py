@@ -214,6 +214,13 @@ def test_images(tmp_path):
     assert found["samples"] == 12
 
 
+def test_it_says_that_it_encrypted_some_alone(monkeypatch):
+    monkeypatch.setattr(side_by_side, "MOST", 7)
+    words = ("model.fhenn", "records.csv", "--plan", "plan.fhenn")
+    assert "7 samples, spread over the table, are encrypted; --rows says how many" in invoke(*words).stderr
+    assert "spread over" not in invoke(*words, "--rows", 5).stderr
+
+
 def test_values_beyond_the_bounds_are_refused_or_clipped():
     words = ("model.fhenn", "far.csv", "--label", "kind", "--plan", "plan.fhenn")
     with pytest.raises(BoundsExceeded) as caught:

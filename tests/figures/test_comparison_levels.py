@@ -41,6 +41,14 @@ def test_branches_and_units_have_levels_too():
     assert min(taken) >= 0
 
 
+def test_numbers_that_would_not_fit_are_left_out(tmp_path):
+    nodes = [node for _ in range(8) for node in (fhenn.Linear([[0.5]]), fhenn.Square())]
+    plan = fhenn.plan(fhenn.Sequential(nodes), bounds=[-1, 1])
+    levels, *_ = levels_figure(plan, fhenn.Sequential(nodes)).axes
+    assert plan.parameters.levels == 16
+    assert [text.get_text() for text in levels.texts] == [f"{left} left" for left in range(16, -1, -1)]
+
+
 def test_levels_of_another_model_are_refused():
     plan = fhenn.plan(fhenn.Linear([[1.0]]), bounds=[-1, 1])
     with pytest.raises(PlanError, match="weights"):
