@@ -62,8 +62,9 @@ def test_every_room_is_reached_without_an_import_of_its_own():
         assert all(hasattr(module, name) for name in getattr(module, "__all__", []))
 
 
-def test_rooms_that_the_readme_names_are_public():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_rooms_that_the_readme_and_the_guides_name_are_public():
+    pages = [ROOT / "README.md", *(ROOT / "notebooks").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     named = set(re.findall(r"\bfhenn\.([a-z_]+)", text)) - set(fhenn.__all__)
     packages = {path.stem for path in (ROOT / "fhenn").iterdir()}
     assert named & packages <= ROOMS
