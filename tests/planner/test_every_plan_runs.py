@@ -151,17 +151,18 @@ def test_what_a_plan_would_take_runs():
     assert sum(map(check, range(10, 30))) >= 10
 
 
-@at_length("models", 1_000, 10_000)
+@at_length("models", 250, 10_000)
 def test_whatever_a_plan_would_take_runs(models):
     assert sum(map(check, range(1_000, 1_000 + models))) >= models / 2
 
 
-@at_length("models", 100, 1_000)
+@at_length("models", 30, 1_000)
 def test_whatever_a_plan_would_take_runs_encrypted(models):
     assert sum(check(seed, encrypted=True) for seed in range(50_000, 50_000 + models)) >= models / 3
 
 
-@at_length("models", 30, 500)
+@pytest.mark.usefixtures("refused_briefly")
+@at_length("models", 20, 500)
 def test_plans_of_both_kinds_of_ranges_run(models):
     """With witnesses and without, through client and server, on one evaluator or the other."""
     planned = 0

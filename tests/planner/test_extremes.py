@@ -70,7 +70,7 @@ def test_no_warning_leaks(case):
     check(case)
 
 
-@at_length("count", 80, 400)
+@at_length("count", 40, 400)
 def test_no_warning_leaks_many(count):
     settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))(given(cases())(check))()
 

@@ -81,7 +81,8 @@ def test_every_plan_that_is_made_passes(case):
     check(case)
 
 
-@at_length("count", 40, 250)
+@pytest.mark.usefixtures("refused_briefly")
+@at_length("count", 20, 250)
 def test_every_plan_that_is_made_passes_many(count):
     settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))(given(planned())(check))()
 
