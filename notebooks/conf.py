@@ -28,6 +28,7 @@ extensions = [
 exclude_patterns = ["_*", "images", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
 nitpicky = True
+smartquotes = False  # options begin with two hyphens
 
 # the guides are read on code hosts too: links to files, formulas between dollars
 myst_enable_extensions = ["colon_fence", "dollarmath"]
@@ -49,7 +50,8 @@ html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "fhenn"
 html_favicon = "_static/sigmoid.svg"
-html_context = {"default_mode": "auto"}
+# versions.py builds several side by side, and each page chooses among them
+html_context = {"default_mode": "auto", "versions": tags.has("versions")}  # noqa: F821  (Sphinx puts it there)
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -1,5 +1,6 @@
 """Every public name explains itself, and the site builds by the documented command: whole, and without a network."""
 
+import importlib
 import inspect
 import os
 import re
@@ -10,9 +11,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import click
 import pytest
 
 import fhenn
+from fhenn.cli.main import cli
 from fhenn.errors import ExtraMissing
 
 ROOT = Path(__file__).parents[1]
@@ -70,11 +73,38 @@ def from_elsewhere(site, pages):
         yield from (f"{sheet.name}: {each}" for each in found)
 
 
+def public_names():
+    """Every full name that is public: those of fhenn, and of the rooms."""
+    names = {f"fhenn.{name}" for name in dir(fhenn) if name != "__version__"}
+    for room in fhenn._ROOMS:
+        module = importlib.import_module(f"fhenn.{room}")
+        names |= {f"fhenn.{room}.{name}" for name in getattr(module, "__all__", ())}
+    # errors has no list: all that it defines
+    return names | {f"fhenn.errors.{name}" for name, value in vars(fhenn.errors).items() if is_error(value)}
+
+
+def is_error(value):
+    return inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == "fhenn.errors"
+
+
+def every_command(group=cli, path="fhenn"):
+    """The path of each command."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if not command.hidden:
+            yield f"{path} {name}"
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{path} {name}")
+
+
 @pytest.mark.thorough
 def test_the_site_builds_by_its_command(tmp_path):
     for library in ("sphinx", "pydata_sphinx_theme", "myst_nb", "sphinx_design", "latex2mathml"):
         if not os.environ.get("CI"):  # there it is missed
             pytest.importorskip(library)
+    from sphinx.util.inventory import InventoryFile  # noqa: PLC0415  (an extra's)
+
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     command = text.split("<!-- command: docs -->")[1].split("```")[1].removeprefix("sh").strip().split("&&")[-1]
     words = shlex.split(command)
@@ -89,7 +119,58 @@ def test_the_site_builds_by_its_command(tmp_path):
     assert not done.stderr
 
     site = tmp_path / "site"
+    names = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="").data
+    listed = {name for kind, found in names.items() if kind.startswith("py:") for name in found}
+    assert not public_names() - listed
+    anchors = {place.uri for kind in names if kind.startswith("py:") for place in names[kind].values()}
+    by_path = {}
+    for page, _, anchor in (each.partition("#") for each in anchors):
+        by_path.setdefault(page, set()).add(anchor)
+    for path, wanted in by_path.items():
+        assert wanted - {"$"} <= Page(site / path).anchors, path
+    commands = (site / "reference" / "commands.html").read_text(encoding="utf-8")
+    assert all(f'id="{path.replace(" ", "-")}"' in commands for path in every_command())
+
     pages = [Page(path) for path in site.rglob("*.html") if "_static" not in path.parts]
     assert len(pages) > 250
     assert not list(from_elsewhere(site, pages))
     assert not list(dangling(pages))
+
+
+@pytest.mark.thorough
+def test_versions_are_built_side_by_side(tmp_path):
+    pytest.importorskip("sphinx")
+    spec = importlib.util.spec_from_file_location("versions", ROOT / "notebooks" / "versions.py")
+    versions = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(versions)
+    repository, site = tmp_path / "repository", tmp_path / "site"
+    (repository / "notebooks").mkdir(parents=True)
+
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["/usr/bin/env", "git", *who, *words], cwd=repository, check=True, capture_output=True)
+
+    git("init")
+    for tag in ("v1.0", "v1.1"):
+        (repository / "notebooks" / "conf.py").write_text(f'project = "{tag}"\nassert tags.has("versions")\n')
+        (repository / "notebooks" / "index.rst").write_text(f"Title\n=====\n\nThis is {tag}.\n")
+        git("add", ".")
+        git("commit", "-m", tag)
+        git("tag", tag)
+    site.mkdir()
+    versions.build(["v1.1", "v1.0"], repository, site)
+    for version in ("1.0", "1.1"):
+        assert f"This is v{version}." in (site / version / "index.html").read_text(encoding="utf-8")
+    assert '["1.1", "1.0"]' in (site / "versions.js").read_text(encoding="utf-8")
+    assert "1.1/index.html" in (site / "index.html").read_text(encoding="utf-8")
+    with pytest.raises(subprocess.CalledProcessError):
+        versions.build(["v2.0"], repository, site)
+    assert [versions.version_of(tag) for tag in ("v0.2.0", "main", "0.1")] == ["0.2.0", "main", "0.1"]
+
+
+def test_a_page_chooses_a_version_where_there_are_several():
+    jinja2 = pytest.importorskip("jinja2")
+    template = jinja2.Template((ROOT / "notebooks" / "_templates" / "version.html").read_text(encoding="utf-8"))
+    shown = {"version": "0.2", "pathto": lambda path, resource: f"../{path}"}
+    assert template.render(shown, versions=False) == '<span class="version">0.2</span>'
+    assert '<script src="../../versions.js"></script>' in template.render(shown, versions=True)

@@ -64,6 +64,7 @@ def _type(text: str, near: str) -> str:
         target = full_name(found[0], near)
         return f"\\ :py:obj:`{found[0]} <{target}>`\\ " if target and target != near else _escaped(found[0])
 
+    text = re.sub(r"\bLiteral\[([^\]]*)\]", lambda found: found[1].replace(", ", " | "), text)
     # texts are no names
     return re.sub(r"'[^']*'|[A-Za-z_][\w.]*|[\\*|`]", lambda f: name(f) if f[0][0] != "'" else _escaped(f[0]), text)
 
