@@ -71,7 +71,8 @@ def cli(context: click.Context, as_json: bool) -> None:
         0  done
         1  done, and the answer is no: values left a domain (decrypt), the
            certificate is not valid (certify), a file is damaged (inspect),
-           something is at fault (doctor)
+           something is at fault (doctor), an error is above the plan's bound
+           (compare)
         2  not done: a mistake, or something is missing; one line says what
         3  not done: a fault in fhenn
       130  stopped by Ctrl-C

@@ -56,7 +56,7 @@ def test_exit_codes_are_documented():
     text = runner.invoke(cli, ["--help"]).output
     assert [line.split()[0] for line in text.splitlines() if line[:9].strip().isdigit()] == ["0", "1", "2", "3", "130"]
     assert "--json" in text
-    for name in ("certify", "decrypt", "inspect"):
+    for name in ("certify", "compare", "decrypt", "inspect"):
         assert "Ends with 1" in " ".join(runner.invoke(cli, [name, "--help"]).output.split())
 
 

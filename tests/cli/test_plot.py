@@ -92,6 +92,12 @@ def test_help_names_everything():
             assert word in text
 
 
+def test_without_a_subject_it_names_them():
+    output = runner.invoke(cli, ["plot"]).output
+    assert "Say what to draw: sigmoid, " in output
+    assert "roc, calibration, placement, levels." in output
+
+
 def test_options_may_stand_before_the_name(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(figures, "activation_figure", lambda *arguments: seen.append(arguments))
