@@ -160,7 +160,7 @@ def commands_in(block):
 
 def read_command(words):
     """Read a command as `fhenn` would, and run nothing: raises click.UsageError for one that there is not."""
-    group, context = cli, click.Context(cli, info_name="fhenn")
+    group, context = cli, click.Context(cli, info_name="fhenn", **cli.context_settings)
     words = list(words)
     while isinstance(group, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)

@@ -15,12 +15,13 @@ from pass_through import HOISTING, PASS_THROUGH, HoistingContext, PassThrough, P
 from support import mostly_thorough
 
 import fhenn
-from fhenn.backends import default_evaluator, evaluator, is_available, register, runs_on
+from fhenn.backends import context_class, default_evaluator, evaluator, is_available, register, runs_on
 from fhenn.ckks.evaluator import SEAL, Evaluator
 from fhenn.ckks.noise import NoiseModel, noise_model
 from fhenn.ckks.rotations import CHAINED, HOISTED
 from fhenn.errors import (
     HeadroomExceeded,
+    KeyMissing,
     NoiseWarning,
     ParameterError,
     PlanError,
@@ -325,3 +326,18 @@ def test_the_pass_through_refuses_values_that_the_modulus_does_not_hold():
     bare = on.drop(on.plus(x, 2.0**14), 0)
     with pytest.raises(HeadroomExceeded, match="decrypt"):
         context.decrypt_slots(on.unwrap(bare))
+
+
+@pytest.mark.parametrize("name", ["seal", "native", "pass-through"])
+def test_the_public_side_of_a_context_computes_and_reads_nothing(name):
+    if not is_available(name):
+        pytest.skip(f"{name} is not installed")
+    holder = context_class(name).generate(fhenn.Parameters.for_depth(1))
+    server = holder.public()
+    x = fhenn.CipherArray.from_bytes(server, fhenn.encrypt(holder, [0.5]).to_bytes())
+    assert (type(server), server.fingerprint) == (type(holder), holder.fingerprint)
+    assert (holder.has_secret_key, server.has_secret_key) == (True, False)
+    answer = fhenn.CipherArray.from_bytes(holder, (x + x).to_bytes())
+    assert fhenn.decrypt(holder, answer)[0] == pytest.approx(1.0, abs=1e-5)
+    with pytest.raises(KeyMissing, match="secret"):
+        fhenn.decrypt(server, x)

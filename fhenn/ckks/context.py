@@ -177,6 +177,10 @@ class Context(ABC):
         Raises KeyMissing without the secret key, ParameterError for a level that the chain does not have.
         """
 
+    def public(self) -> Self:
+        """This context without the secret key, reloaded from bytes so that no copy of the key stays in it."""
+        return self.from_bytes(self.to_bytes())
+
     def secret_message(self) -> bytes:
         """The secret key, and what belongs to it, as bytes that `from_secret_message` reads.
 

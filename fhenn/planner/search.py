@@ -104,8 +104,9 @@ def plan(
     public_key: whether samples may be encrypted with the public key alone (`fhenn.Encryptor`), which errs by more.
 
     Returns the plan.
-    Raises PlanError where no ring reaches the accuracy, ShapeMismatch and NonFiniteValue for unsuitable inputs, and
-    ParameterError for another argument that is out of range.
+    Raises PlanRefused where no ring reaches the accuracy, with the remedies that were tried and give a plan; PlanError
+    where every layout exceeds a limit, and UnsupportedNode, one too, for nodes of another kind; ShapeMismatch and
+    NonFiniteValue for unsuitable inputs; ParameterError for another argument that is out of range.
 
     >>> import fhenn
     >>> print(plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1]).parameters.ring_degree)

@@ -120,7 +120,7 @@ def test_no_accuracy_is_named_that_is_larger_than_any_output():
 
 @pytest.mark.parametrize("name", mostly_thorough(CASES, (0, 1, 3, 4)))
 def test_every_remedy_that_is_named_gives_a_plan(name, monkeypatch):
-    monkeypatch.setattr(refusal, "SECONDS", 20.0)
+    monkeypatch.setattr(refusal, "SECONDS", 8.0)
     error, model, wishes = refused(name)
     layer, stake, remedies = EXPECTED[name]
     assert (error.layer, error.stake) == (layer, stake)

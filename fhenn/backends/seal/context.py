@@ -431,10 +431,6 @@ class SealContext(Context, Uncopied):
         message = TensealMessage(sizes, tuple(map(save_object, array.ciphertexts)), self.scale).encode()
         return ts.ckks_vector_from(self.tenseal, message)
 
-    def public(self) -> SealContext:
-        """This context without the secret key, reloaded from bytes so that no copy of the key stays in it."""
-        return SealContext.from_bytes(self.to_bytes())
-
     def to_bytes(self) -> bytes:
         """Parameters, public, relinearisation and Galois keys as a message. Never the secret key."""
         body = self.tenseal.serialize(save_public_key=self.has_public_key, save_secret_key=False)
