@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import os
 import re
 import shlex
@@ -174,3 +175,53 @@ def test_a_page_chooses_a_version_where_there_are_several():
     shown = {"version": "0.2", "pathto": lambda path, resource: f"../{path}"}
     assert template.render(shown, versions=False) == '<span class="version">0.2</span>'
     assert '<script src="../../versions.js"></script>' in template.render(shown, versions=True)
+
+
+CONVERTED = '''
+import json, sys
+sys.path.insert(0, "notebooks")
+from _sphinx.docstrings import convert, summary
+from _sphinx.public import full_name
+from _sphinx.signatures import signature_of
+import fhenn
+
+text = """What it does, with `Plan.error` of `x_`.
+
+first, second: what |both| are,
+    for `fhenn.plan`.
+other: is no argument.
+
+Returns a `Plan`.
+Raises PlanError for *nothing*.
+
+>>> 1 + 1
+2
+"""
+print(json.dumps([
+    convert(text, "fhenn.Client", {"first": "int", "second": "Plan | None"}),
+    summary(text),
+    [full_name(name, near) for name, near in [("Plan", ""), ("sum", "fhenn.CipherArray"), ("nothing", "")]],
+    signature_of(fhenn.approx.minimax),
+]))
+'''
+
+
+@pytest.mark.thorough
+def test_docstrings_become_pages():
+    pytest.importorskip("sphinx")
+    # in a process of its own: libraries that are missing have stand-ins there
+    done = subprocess.run([sys.executable, "-c", CONVERTED], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines, first, names, (arguments, returned) = json.loads(done.stdout)
+    assert first == "What it does, with ``Plan.error`` of ``x_``."
+    for line in (
+        ":Parameters:",
+        "    **first**, **second** : int, \\ :py:obj:`Plan <fhenn.Plan>`\\  \\| None",
+        "        what \\|both\\| are, for :py:obj:`fhenn.plan <fhenn.plan>`\\ . other: is no argument.",
+        ":Returns: a :py:obj:`Plan <fhenn.Plan>`\\ .",
+        ":Raises: :py:obj:`PlanError <fhenn.errors.PlanError>` for \\*nothing\\*.",
+        ">>> 1 + 1",
+    ):
+        assert line in lines, line
+    assert names == ["fhenn.Plan", "fhenn.CipherArray.sum", None]
+    assert "tuple[float, float]" in arguments
+    assert returned == "Polynomial"
