@@ -212,7 +212,7 @@ def test_docstrings_become_pages():
     # in a process of its own: libraries that are missing have stand-ins there
     done = subprocess.run([sys.executable, "-c", CONVERTED], cwd=ROOT, capture_output=True, text=True, check=True)
     lines, first, names, (arguments, returned) = json.loads(done.stdout)
-    assert first == "What it does, with ``Plan.error`` of ``x_``."
+    assert first == "What it does, with ``Plan.error`` of ``x_``\\ ."
     for line in (
         ":Parameters:",
         "    **first**, **second** : int, \\ :py:obj:`Plan <fhenn.Plan>`\\  \\| None",
