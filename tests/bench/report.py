@@ -118,7 +118,7 @@ BESIDE = (
     ("perceptron 784-128-128-10, x²", "squares", "784", "fhenn, native", "Orion"),
     ("perceptron 784-128-128-10, x²", "squares", "784", "fhenn, native", "HElayers"),
     ("TenSEAL's tutorial network, MNIST", "convolutional", "networks", "TenSEAL's tutorial", "TenSEAL's tutorial, by"),
-    ("XGBoost, 100 trees of depth 4", "trees", "trees", "XGBoost", "Concrete ML"),
+    ("XGBoost, 100 × 4 ([the client compares](notebooks/which.md))", "trees", "trees", "XGBoost", "Concrete ML"),
 )
 """Rows of the README's table: what, a record, its table, and the beginnings of fhenn's row and the peer's."""
 
