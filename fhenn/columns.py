@@ -33,6 +33,7 @@ from fhenn.errors import (
 from fhenn.finite import require_finite
 from fhenn.missing import is_missing
 from fhenn.strict import read_json
+from fhenn.text import an
 
 Floats = NDArray[np.float64]
 Cells = NDArray[Any]
@@ -533,9 +534,9 @@ def _of_protocol(x: Any) -> Table | None:
             return _of_arrow(from_dataframe(x))
     except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:  # Arrow's own are ValueError
         reason = str(error).partition("\n")[0]
-        raise UnsupportedValue(f"a {type(x).__name__}, whose columns cannot be read ({reason})", _KNOWN) from error
+        raise UnsupportedValue(f"{an(type(x).__name__)}, whose columns cannot be read ({reason})", _KNOWN) from error
     if hasattr(x, "columns"):
-        raise UnsupportedValue(f"a {type(x).__name__}, whose columns cannot be read by name", _KNOWN)
+        raise UnsupportedValue(f"{an(type(x).__name__)}, whose columns cannot be read by name", _KNOWN)
     return None
 
 
@@ -728,7 +729,7 @@ def _number(cell: Any, label: str | int | None, index: tuple[Any, ...]) -> float
     if isinstance(cell, np.ndarray) and cell.ndim == 0:
         cell = cell.item()
     if not isinstance(cell, Real | Decimal):
-        what = "text" if isinstance(cell, str) else f"a {type(cell).__name__}"
+        what = "text" if isinstance(cell, str) else an(type(cell).__name__)
         raise UnsupportedValue(_where(f"{what} ({short(cell)})", label, index), "numbers")
     try:
         number = float(cell)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from math import log2, prod
 from typing import Literal
 
-from fhenn.text import apart, printable
+from fhenn.text import apart, nearest, printable
 
 _LONGEST_MESSAGE = 4000
 _MOST_NAMED = 5
@@ -415,11 +415,13 @@ class FeatureMismatch(FhennError, ValueError):
     got: names of the columns.
     expected: names of the features.
     raw: whether these are the columns of a raw table, which a preparation makes the features of.
+    others: names of columns that the table may have as well. One of them can be a feature that is written otherwise.
     """
 
     got: tuple[str, ...]
     expected: tuple[str, ...]
     raw: bool = False
+    others: tuple[str, ...] = ()
 
     def _message(self) -> str:
         missing = [name for name in self.expected if name not in self.got]
@@ -427,9 +429,12 @@ class FeatureMismatch(FhennError, ValueError):
         kinds = (("missing", missing), ("unknown", unknown))
         parts = [f"{kind}: {join_first(names)}" for kind, names in kinds if names]
         names = "model.preparation.names" if self.raw else "model.reading.features"
+        pairs = [(near, name) for name in missing[:_MOST_NAMED] if (near := nearest(name, (*unknown, *self.others)))]
+        meant = join_first([f"{name!r} where the table has {near!r}" for near, name in pairs])
+        hint = f"Did you mean {meant}? " if meant else ""
         return (
             f"the {'columns' if self.raw else 'features'} are not those that the model was fitted on "
-            f"({'; '.join(parts)}). Select them by name, as in X[list({names})]; their order does not matter."
+            f"({'; '.join(parts)}). {hint}Select them by name, as in X[list({names})]; their order does not matter."
         )
 
 

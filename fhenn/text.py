@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from itertools import islice
 from math import isfinite
 from textwrap import fill
 from typing import Any
@@ -16,6 +19,10 @@ LONGEST = 200
 """Characters of a stranger's text that are printed."""
 
 _LONGEST_LINE = 10_000
+
+_MOST_COMPARED = 1000
+_ALIKE = 0.75
+"""Of the letters of two names that are probably one (difflib's ratio): "mal" and "male" have 0.86."""
 
 _PAGE = 100
 """Characters of a line that fits a page."""
@@ -71,6 +78,36 @@ def wrapped(sentence: str) -> str:
         witness a witness a witness
     """
     return fill(sentence, _PAGE, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def an(noun: str) -> str:
+    """A noun, or the name of a type, with the article that it is spoken with.
+
+    >>> an("EncryptedModel"), an("list"), an("MLPClassifier"), an("SVC"), an("UInt8"), an("Sequential")
+    ('an EncryptedModel', 'a list', 'an MLPClassifier', 'an SVC', 'a UInt8', 'a Sequential')
+    """
+    spelt = noun[:2].isupper()  # letter by letter, as an abbreviation
+    vowel = noun[:1] in "AEFHILMNORSX" if spelt else noun[:1].lower() in "aeio"
+    return f"{'an' if vowel and noun else 'a'} {noun}"
+
+
+def nearest(text: str, among: Iterable[str]) -> str | None:
+    """What was probably meant to be a text: one that differs from it by case, blanks or a letter or so; else None.
+
+    text: as it should be written.
+    among: those that there are; the first thousand are looked at.
+
+    >>> nearest("bmi", ["age", "BMI "]), nearest("male", ["mal", "f"]), nearest("age", ["bmi"])
+    ('BMI ', 'mal', None)
+    """
+    folded = {_folded(each): each for each in reversed([*islice(among, _MOST_COMPARED)]) if len(each) <= LONGEST}
+    found = get_close_matches(_folded(text[:LONGEST]), folded, 1, _ALIKE)
+    return folded[found[0]] if found else None
+
+
+def _folded(text: str) -> str:
+    """A text without what is easily written otherwise: case, blanks, and the marks that stand for these."""
+    return "".join(each for each in text.casefold() if not each.isspace() and each not in "_-")
 
 
 def first_line(error: BaseException) -> str:

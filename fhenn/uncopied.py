@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, NoReturn
 
 from fhenn.errors import UnsupportedOperation
+from fhenn.text import an
 
 
 class Uncopied:
@@ -23,4 +24,4 @@ class Uncopied:
     _instead: ClassVar[str]
 
     def __reduce__(self) -> NoReturn:
-        raise UnsupportedOperation(f"pickling or copying a {type(self).__name__}", self._instead)
+        raise UnsupportedOperation(f"pickling or copying {an(type(self).__name__)}", self._instead)

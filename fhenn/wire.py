@@ -16,6 +16,7 @@ from typing import Any
 
 from fhenn.errors import UnsupportedValue, WireFormatError, WrongKind
 from fhenn.strict import MALFORMED, read_json
+from fhenn.text import an
 
 VERSION = 3
 """The format that `frame` writes. In version 2 an answer names the upload that it answers (`fhenn.session`); in version
@@ -189,7 +190,7 @@ def as_bytes(what: str, data: Any) -> bytes:
     except TypeError:
         view = None
     if view is None or view.format not in ("B", "b", "c"):
-        raise UnsupportedValue(f"a {type(data).__name__} as {what}", "bytes")
+        raise UnsupportedValue(f"{an(type(data).__name__)} as {what}", "bytes")
     return bytes(view)
 
 

@@ -68,6 +68,14 @@ EXAMPLES = [
         "MinMaxScaler (step 'scale') is not supported: clip=True is not affine. Supported: clip=False.",
     ),
     (errors.FeatureMismatch(("a", "c"), ("a", "b")), "(missing: b; unknown: c)"),
+    (
+        errors.FeatureMismatch(("age", "BMI"), ("age", "bmi")),
+        "(missing: bmi; unknown: BMI). Did you mean 'bmi' where the table has 'BMI'? Select them by name",
+    ),
+    (
+        errors.FeatureMismatch(("age",), ("age", "sex at birth", "pulse"), others=("id", "Sex_at_birth", "puls")),
+        "Did you mean 'sex at birth' where the table has 'Sex_at_birth', 'pulse' where the table has 'puls'? Select",
+    ),
     (errors.FeatureMismatch((), ("a",), raw=True), "(missing: a). Select them by name, as in X[list(model.preparation"),
     (
         errors.CellRefused("t.csv", "column 'a'", (1,), "line 3", "'x'", "it is no number", "Write one."),

@@ -31,6 +31,7 @@ from fhenn.errors import (
 )
 from fhenn.finite import require_finite
 from fhenn.steps import counted
+from fhenn.text import an
 from fhenn.uncopied import Uncopied
 from fhenn.wire import frame, unframe_in_place
 
@@ -536,5 +537,5 @@ def decrypt_with_errors(context: Context, array: CipherArray) -> tuple[NDArray[n
 def require_array(value: Any) -> CipherArray:
     """`value`, which must be a `CipherArray`. Raises UnsupportedValue."""
     if not isinstance(value, CipherArray):
-        raise UnsupportedValue(f"a {type(value).__name__}", "a CipherArray: encrypt values with it first")
+        raise UnsupportedValue(an(type(value).__name__), "a CipherArray: encrypt values with it first")
     return value

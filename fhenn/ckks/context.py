@@ -16,6 +16,7 @@ from fhenn.ckks.parameters import Parameters, chain_for_levels, fingerprint_of_p
 from fhenn.ckks.rotations import rotation_missing
 from fhenn.errors import LevelExhausted, ParameterError, UnsupportedOperation, UnsupportedValue
 from fhenn.steps import counted
+from fhenn.text import an
 
 if TYPE_CHECKING:
     from fhenn.ckks.array import CipherArray
@@ -208,7 +209,7 @@ class Context(ABC):
 
     def vector_of(self, array: CipherArray) -> Any:
         """An array as a `tenseal.CKKSVector`. Raises UnsupportedOperation where the keys are not TenSEAL's."""
-        raise UnsupportedOperation(f"to_tenseal under a {type(self).__name__}", "Encrypt with fhenn.Context.")
+        raise UnsupportedOperation(f"to_tenseal under {an(type(self).__name__)}", "Encrypt with fhenn.Context.")
 
     def decrypt_slots(self, ciphertext: Any, secret: Any = None) -> list[float]:
         """The real parts of `decrypt_complex`. Raises KeyMissing, ContextMismatch."""
@@ -273,5 +274,5 @@ def require_context(value: Any) -> Context:
     if not isinstance(value, Context):
         tenseal = type(value).__module__.partition(".")[0] == "tenseal"
         hint = ": wrap it with Context.from_tenseal" if tenseal else ""
-        raise UnsupportedValue(f"a {type(value).__name__}", f"a fhenn.Context{hint}")
+        raise UnsupportedValue(an(type(value).__name__), f"a fhenn.Context{hint}")
     return value

@@ -31,8 +31,7 @@ def calibrate_machine(*, output: Path | None, as_json: bool) -> None:
     """Measure how long the steps of CKKS take here.
 
     `fhenn plan` states what a plan will cost, and chooses a layout, by such timings: by those that come with fhenn
-    until this command has run. Takes half a minute for each evaluator that is here, best on an idle machine; repeat it
-    when the machine changes.
+    until this command has run. Takes about a minute, best on an idle machine; repeat it when the machine changes.
 
     \b
       fhenn calibrate-machine

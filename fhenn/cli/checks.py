@@ -205,7 +205,7 @@ def _timings() -> Check:
     named = os.environ.get(VARIABLE)
     if named == "shipped":
         return Check("timings", "ok", f"those that come with fhenn, as {VARIABLE} says")
-    way_out = "Run `fhenn calibrate-machine`, half a minute, for costs of this one."
+    way_out = "Run `fhenn calibrate-machine`, about a minute, for costs of this one."
     return Check("timings", "note", "plans state the costs of another machine", way_out)
 
 

@@ -21,6 +21,7 @@ from fhenn.errors import HeadroomExceeded, ParameterError, RangeReport, ShapeMis
 from fhenn.finite import require_finite
 from fhenn.nn.guard import Policy, RangeGuard
 from fhenn.nn.node import Layer
+from fhenn.text import an
 
 Domain = tuple[float, float]
 
@@ -95,9 +96,7 @@ class Activation(Layer):
         low, high = require_domain(domain)
         if not isinstance(function, Function):
             if not callable(function):
-                raise UnsupportedValue(
-                    f"a {type(function).__name__}", "a function of arrays, or a fhenn.approx.Function"
-                )
+                raise UnsupportedValue(an(type(function).__name__), "a function of arrays, or a fhenn.approx.Function")
             function = own_function(function)
         values = np.asarray(function.value(np.linspace(low, high, 257)))
         require_finite(f"{function.name} on ({low:g}, {high:g})", values, "Choose a domain on which it is finite.")
@@ -362,7 +361,7 @@ def polynomial_for(
     if polynomial is not None:
         if not isinstance(polynomial, Polynomial):
             raise ParameterError(
-                f"polynomial must be a fhenn.Polynomial, not a {type(polynomial).__name__}.",
+                f"polynomial must be a fhenn.Polynomial, not {an(type(polynomial).__name__)}.",
                 "Polynomial.from_numpy(p) makes one of NumPy's.",
             )
         if not (domain is None and degree is None and accuracy is None):

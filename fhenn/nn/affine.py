@@ -17,6 +17,7 @@ from fhenn.errors import ShapeMismatch, UnsupportedOperation, UnsupportedValue
 from fhenn.finite import require_finite
 from fhenn.nn.grid import Grid
 from fhenn.nn.node import Layer, Shape
+from fhenn.text import an
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ class Affine(Layer):
         super().__init__()
         if not isinstance(operator, Operator):
             expected = "an operator: Dense(matrix), Scaling(factors) or Sparse(…) of fhenn.nn"
-            raise UnsupportedValue(f"a {type(operator).__name__}", expected)
+            raise UnsupportedValue(an(type(operator).__name__), expected)
         shift = constants(f"{self.name} bias", 0.0 if bias is None else bias)
         if shift.shape not in ((), (operator.outputs,)):
             raise ShapeMismatch(f"{self.name} bias", shift.shape, f"({operator.outputs},)")

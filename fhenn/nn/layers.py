@@ -12,6 +12,7 @@ from fhenn.nn.flatten import Flatten
 from fhenn.nn.image import UNBOUND, ImageLayer
 from fhenn.nn.node import Node
 from fhenn.nn.sequential import Sequential
+from fhenn.text import an
 
 
 def layers(model: Node) -> Iterator[Affine | Activation]:
@@ -44,7 +45,7 @@ def layers(model: Node) -> Iterator[Affine | Activation]:
         )
     else:
         raise UnsupportedNode(
-            f"a {type(model).__name__} is neither an affine layer nor an activation.",
+            f"{an(type(model).__name__)} is neither an affine layer nor an activation.",
             "Use Linear nodes, activations and Sequential.",
             type(model).__name__,
         )

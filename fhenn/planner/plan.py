@@ -37,7 +37,7 @@ from fhenn.planner.steps import Steps
 from fhenn.planner.witness import Witness
 from fhenn.ranges import DataRanges
 from fhenn.strict import built
-from fhenn.text import apart, printable, wrapped
+from fhenn.text import an, apart, printable, wrapped
 from fhenn.versioned import VersionedJson
 
 if TYPE_CHECKING:
@@ -424,7 +424,7 @@ class Plan:
                 f"  cost                  {count_of_rows(cost.rows)}: server {seconds_text(cost.server)}, "
                 f"client {seconds_text(cost.client)}, {bytes_text(cost.up)} up, {bytes_text(cost.down)} down",
                 f"{'':<24}{bytes_text(cost.memory)} of memory; keys and weights {seconds_text(cost.setup)}, once",
-                f"{'':<24}chosen for {count_of_rows(self.rows)} an upload: rows, or else the number of inputs",
+                f"{'':<24}chosen for {count_of_rows(self.rows)} an upload; rows asks for another number",
             ]
         if self.queries:
             lines.insert(-2, f"  results to share      of {self.queries} samples, within the accuracy asked for")
@@ -617,5 +617,5 @@ def require_rows(rows: Any) -> int:
 def require_plan(value: Any) -> Plan:
     """`value`, which must be a plan. Raises UnsupportedValue."""
     if not isinstance(value, Plan):
-        raise UnsupportedValue(f"a {type(value).__name__} as a plan", "a Plan, as fhenn.plan makes")
+        raise UnsupportedValue(f"{an(type(value).__name__)} as a plan", "a Plan, as fhenn.plan makes")
     return value

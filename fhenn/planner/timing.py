@@ -41,7 +41,7 @@ def measure(
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
     primes: dict[int, tuple[int, ...]] = PRIMES,
 ) -> Machine:
-    """A machine, measured in about half a minute for each evaluator. Keys are made for it, and thrown away.
+    """A machine, measured in about a minute. Keys are made for it, and thrown away.
 
     name: of the machine, for people.
     evaluators: that are measured, by the names that plans name them by; None for SEAL, and the native one where it is

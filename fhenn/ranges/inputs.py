@@ -228,7 +228,8 @@ def _read_bounds(
         raise ShapeMismatch(
             "bounds",
             values.shape,
-            f"(2,) or (2, {width}): low and high. Samples are given as inputs=",
+            f"(2,) or (2, {width}): (low, high) for all features, (lows, highs) of each of {width}, or a pair by name, "
+            f"{_by_name(names)}. Samples are given as inputs=",
         )
     low, high = values
     if np.any(low > high):
@@ -251,6 +252,12 @@ def _require_within(values: Floats, low: Floats, high: Floats, names: Sequence[s
             f"[{low[feature]:.17g}, {high[feature]:.17g}].",
             "Give wider bounds, or leave bounds= out to take those of the samples.",
         )
+
+
+def _by_name(names: Sequence[str] | None) -> str:
+    """How bounds are written by name."""
+    first = names[0] if names else "age"
+    return f"{{{first!r}: (low, high){', …' if names is None or len(names) > 1 else ''}}}"
 
 
 def _called(feature: int, names: Sequence[str] | None) -> str:

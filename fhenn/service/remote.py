@@ -36,7 +36,7 @@ from fhenn.session.receipt import UploadHeader, digest_of
 from fhenn.session.refusal import Refusal
 from fhenn.session.stream import answer_in_order
 from fhenn.strict import read_count, read_json
-from fhenn.text import printable
+from fhenn.text import an, printable
 from fhenn.uncopied import Uncopied
 from fhenn.wire import as_bytes, header_of, require_kind
 
@@ -346,7 +346,7 @@ class RemoteServer(Uncopied):
         Raises UnsupportedValue for anything else, and as `predict` does.
         """
         if not isinstance(x, CipherArray):
-            raise UnsupportedValue(f"a {type(x).__name__}", "a CipherArray; bytes are for `predict`")
+            raise UnsupportedValue(an(type(x).__name__), "a CipherArray; bytes are for `predict`")
         return CipherArray.from_bytes(x.context, Answer.from_bytes(self.predict(x.to_bytes())).result)
 
     def forget_keys(self) -> None:

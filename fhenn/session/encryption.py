@@ -44,6 +44,10 @@ _PART = 4 << 20
 _MOST_WORKERS = 1 << 10
 
 _ITS_OWN = "Take the plan and the preparation of one message, as the server sends them."
+_NEEDED = (
+    "Give it: Client(plan, preparation=model.preparation), or for preparation= what comes with the plan "
+    "(fhenn.artifacts.preparation_from_bytes)."
+)
 
 
 class Encrypting(ABC):
@@ -203,7 +207,7 @@ class Encrypting(ABC):
         """Samples as an array (samples, features). Raises as `encrypt` does."""
         x = features_of(x, self._preparation, "encrypt")
         if self._plan.preparation is not None and not (isinstance(x, Table) and x.prepared):
-            raise PreparationMismatch.between(self._plan.preparation, None, _ITS_OWN)
+            raise PreparationMismatch.between(self._plan.preparation, None, _NEEDED)
         values = samples(x, self._plan.feature_names, "encrypt", one=True)
         return as_features(values, self._plan.features, self._plan.shape, "encrypt")
 

@@ -18,6 +18,7 @@ from fhenn.errors import IdsMismatch, WireFormatError
 from fhenn.session.receipt import Receipt, UploadHeader, digest_of, is_digest
 from fhenn.session.stream import Tally
 from fhenn.strict import MALFORMED, read_json
+from fhenn.text import an
 from fhenn.wire import frame, kind_of, unframe
 
 Id = str | int | float | None
@@ -214,5 +215,5 @@ def _as_id(cell: object) -> Id:
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "backslashreplace")
     if isinstance(cell, list | tuple | dict | set):
-        raise TypeError(f"a {type(cell).__name__}")
+        raise TypeError(an(type(cell).__name__))
     return str(cell)

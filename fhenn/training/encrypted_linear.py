@@ -19,6 +19,7 @@ from fhenn.ckks.encrypted_weights import (
 )
 from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedValue
 from fhenn.nn.node import Layer
+from fhenn.text import an
 
 
 class EncryptedLinear(Layer):
@@ -151,5 +152,5 @@ def keys_for_training(parameters: Parameters, evaluator: str = "seal") -> Contex
 def _array(value: Any) -> CipherArray:
     """`value`, which must be an encrypted array. Raises UnsupportedValue."""
     if not isinstance(value, CipherArray):
-        raise UnsupportedValue(f"a {type(value).__name__}", "a CipherArray in layout 'features'")
+        raise UnsupportedValue(an(type(value).__name__), "a CipherArray in layout 'features'")
     return value

@@ -276,6 +276,9 @@ def test_other_tables_are_refused(folder):
     with pytest.raises(FeatureMismatch, match=r"columns are not those.*missing: age") as caught:
         run("encrypt", "bad.csv")
     assert "fhenn inspect" in words(caught.value)
+    write("bad.csv", [{name.replace("age", "Age "): cell for name, cell in row.items()} for row in raw()])
+    with pytest.raises(FeatureMismatch, match="Did you mean 'age' where the table has 'Age"):
+        run("encrypt", "bad.csv")
     write("bad.csv", [row | {"age": ""} for row in raw()])
     run("encrypt", "bad.csv")  # all blank, and filled
     write("bad.csv", [row | {"country": ""} for row in raw()])

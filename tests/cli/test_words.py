@@ -81,7 +81,8 @@ PASSAGES = {
     "ranges='data' needs samples.": "asked for before",
     "Give them as inputs=, or take ranges='worst'.": "asked for before",
     "Give them as inputs=, or plan for all that the bounds allow: ranges='worst'.": "asked for before",
-    "(2,) or (2, 7): low and high. Samples are given as inputs=": "files of bounds are checked before",
+    "(2,) or (2, 7): (low, high) for all features, (lows, highs) of each of 7, or a pair by name, 7. Samples are "
+    "given as inputs=": "files of bounds are checked before",
     "Give bounds=(low, high), as one pair or as one for each feature, or inputs= with samples.": "asked for before",
     "Give True for an accuracy relative to how the outputs vary, False for one in their own units.": "so it is here",
     "Make it known with fhenn.backends.register before, or plan again for one that is known.": "evaluators of Python",

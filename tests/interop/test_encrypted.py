@@ -228,10 +228,12 @@ def test_one_upload_is_planned_for_a_hundred_samples_at_most_unless_rows_says_mo
     model = three_classes()
     options = {"layout": "throughput"}
     assert fhenn.encrypted_model(model, inputs=many, **options).plan.rows == 100
+    few = fhenn.encrypted_model(model, inputs=many, **options).plan
+    assert "chosen for 100 samples an upload; rows asks for another number" in str(few)
     assert fhenn.encrypted_model(model, inputs=many[:40], **options).plan.rows == 40
     asked = fhenn.encrypted_model(model, inputs=many, rows=300, **options).plan
     assert asked.rows == 300
-    assert "chosen for 300 samples an upload: rows, or else the number of inputs" in str(asked)
+    assert "chosen for 300 samples an upload; rows asks for another number" in str(asked)
 
 
 def test_what_the_machine_cannot_hold_is_refused_before_keys_are_made(monkeypatch):

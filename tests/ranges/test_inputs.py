@@ -56,6 +56,25 @@ def test_swapped_bounds_name_the_feature():
             Inputs.of(NODES, bounds=bounds)
 
 
+@pytest.mark.parametrize("names", [None, ["age", "b", "c"]])
+def test_bounds_in_another_form_are_told_the_forms_that_there_are(names):
+    model = fhenn.interop.ImportedModel([fhenn.Linear(np.ones((1, 3)))], fhenn.interop.Reading.regression(names))
+    pairs = [(0, 120), (0, 1), (0, 2)]
+    with pytest.raises(ShapeMismatch, match=r"\(lows, highs\) .* by name, {'age': \(low, high\), …}"):
+        fhenn.plan(model, bounds=pairs)
+    lows, highs = zip(*pairs, strict=True)
+    by_name = dict(zip(["age", "b", "c"], pairs, strict=True))
+    for bounds in ((lows, highs), by_name):
+        for low, high in (
+            fhenn.plan(model, bounds=bounds).bounds,
+            fhenn.encrypted_model(model, bounds=bounds).plan.bounds,
+            fhenn.plan(model.for_inputs(bounds=bounds), bounds=bounds).bounds,
+        ):
+            assert (low.tolist(), high.tolist()) == ([*lows], [*highs])
+        certificate = fhenn.certify(model, bounds=bounds)
+        assert (certificate.low, certificate.high) == (lows, highs)
+
+
 def test_a_pair_as_inputs_is_a_sample_and_no_bounds():
     pair = [-1, 1]
     with pytest.raises(ShapeMismatch):

@@ -39,6 +39,7 @@ from fhenn.errors import (
     WireFormatError,
 )
 from fhenn.finite import require_finite
+from fhenn.text import an
 from fhenn.uncopied import Uncopied
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class SealContext(Context, Uncopied):
         Raises ParameterError for another scheme, UnsupportedValue for another type.
         """
         if not isinstance(context, ts.Context):
-            raise UnsupportedValue(f"a {type(context).__name__}", "a tenseal.Context")
+            raise UnsupportedValue(an(type(context).__name__), "a tenseal.Context")
         ours = cls(context)
         ours._require_ckks()
         return ours

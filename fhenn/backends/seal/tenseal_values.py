@@ -41,6 +41,7 @@ from fhenn.errors import (
     UnsupportedOperation,
     UnsupportedValue,
 )
+from fhenn.text import an
 
 TensealValue = Any
 """`tenseal.CKKSVector` or `tenseal.CKKSTensor`; TenSEAL has no types to check against."""
@@ -100,7 +101,7 @@ class TensealBackend:
         off = [name for name in ("auto_relin", "auto_rescale", "auto_mod_switch") if not getattr(context.tenseal, name)]
         if off:
             raise UnsupportedValue(
-                f"a {type(x).__name__} whose context has {', '.join(off)} off", "TenSEAL's automatic steps left on"
+                f"{an(type(x).__name__)} whose context has {', '.join(off)} off", "TenSEAL's automatic steps left on"
             )
         return x
 
@@ -420,7 +421,7 @@ def unpack(value: Any) -> tuple[SealContext, tuple[Any, ...]]:
         if isinstance(error, FhennError):
             raise
         raise UnsupportedValue(
-            f"a {type(value).__name__} without a context", "one that is linked: call link_context(context) first"
+            f"{an(type(value).__name__)} without a context", "one that is linked: call link_context(context) first"
         ) from error
     ciphertexts = tuple(value.ciphertext())
     if not ciphertexts:
@@ -444,7 +445,7 @@ def array_of(vector: ts.CKKSVector) -> CipherArray:
     Raises UnsupportedValue for another value, ShapeMismatch where a chunk is not full.
     """
     if not isinstance(vector, ts.CKKSVector):
-        raise UnsupportedValue(f"a {type(vector).__name__}", "a tenseal.CKKSVector")
+        raise UnsupportedValue(an(type(vector).__name__), "a tenseal.CKKSVector")
     context, ciphertexts = unpack(vector)
     level, scale = context.level_of(*ciphertexts), _common_scale(ciphertexts)
     if PACKED.ciphertexts((vector.size(),), context.slots) != len(ciphertexts):

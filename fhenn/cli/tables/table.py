@@ -173,7 +173,9 @@ class Table:
             names = [normalize("NFC", column.name or "") for column in wanted]
             needed = [name for name, column in zip(names, wanted, strict=True) if column.used]
             if not {*needed} <= {*self.names}:
-                raise FeatureMismatch(tuple(name for name in self.names if name in needed), tuple(needed), raw=True)
+                got = tuple(name for name in self.names if name in needed)
+                others = tuple(name for name in self.names if name not in names)
+                raise FeatureMismatch(got, tuple(needed), raw=True, others=others)
             # what is not used may be missing; what is no column of the model's is left out
             places = [place for place, name in enumerate(names) if name in self.names]
             columns = [self.columns[self.names.index(names[place])] for place in places]

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from fhenn.errors import UnsupportedModel, UnsupportedValue, WireFormatError
-from fhenn.text import first_line
+from fhenn.text import an, first_line
 
 LARGEST_FILE = 2**28
 """Bytes. A message can take fifty times its bytes in memory."""
@@ -47,7 +47,7 @@ def load(path_or_model: str | PathLike[str] | onnx.ModelProto) -> onnx.ModelProt
     elif isinstance(path_or_model, str | PathLike):
         model = _parse(Path(path_or_model))
     else:
-        raise UnsupportedValue(f"a {type(path_or_model).__name__}", "the path of an ONNX file, or an onnx.ModelProto")
+        raise UnsupportedValue(an(type(path_or_model).__name__), "the path of an ONNX file, or an onnx.ModelProto")
     for tensor in _tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise UnsupportedModel(

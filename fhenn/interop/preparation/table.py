@@ -77,7 +77,8 @@ def read_table(x: Any, columns: Sequence[Column], extra: bool) -> tuple[Table, t
         optional = {*there} if extra else wanted
         got = tuple(name for name in map(normalise, table.labels) if name in needed or name not in optional)
         expected = tuple(normalise(column.name) for column in columns if column.used and column.name is not None)
-        raise FeatureMismatch(got, expected, raw=True)
+        others = tuple(name for name in there if name not in wanted and name not in got)
+        raise FeatureMismatch(got, expected, raw=True, others=others)
     return table, tuple(
         there[normalise(column.name)] if column.used and column.name is not None else None for column in columns
     )

@@ -14,6 +14,7 @@ from fhenn.interop.reading.expressions import Expression, Scores
 from fhenn.interop.reading.operations import Apply, Exceeds, FirstWithin, Scale, Softmax
 from fhenn.interop.sklearn.imported import Final, Imported, Maker, refuse
 from fhenn.interop.trees import Ensemble, Tree
+from fhenn.text import an
 
 Floats = NDArray[np.float64]
 
@@ -161,7 +162,7 @@ def _boosted(step: Any, where: str, final: Final) -> Imported:
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
     if not (isinstance(step.init_, str) or type(step.init_) in (DummyClassifier, DummyRegressor)):
-        raise refuse(step, where, f"it begins with a {type(step.init_).__name__}", "init=None or 'zero'")
+        raise refuse(step, where, f"it begins with {an(type(step.init_).__name__)}", "init=None or 'zero'")
     begin = np.asarray(step._raw_predict_init(np.zeros((1, step.n_features_in_), dtype=np.float32)))[0]
     trees = [
         tree_of(each.tree_, _column(step.learning_rate * each.tree_.value[:, 0, 0], place, len(begin)))

@@ -11,6 +11,7 @@ from fhenn import nn
 from fhenn.approx import Polynomial
 from fhenn.errors import RangeReport, UnsupportedValue
 from fhenn.nn.activation import Domain, Fitted
+from fhenn.text import an
 
 _HALVES = (torch.float16, torch.bfloat16)
 """Too coarse to evaluate a polynomial in: float32 does it, and the result is rounded."""
@@ -34,7 +35,7 @@ class Activation(torch.nn.Module):
     def __init__(self, node: nn.Activation, *, track: bool = True) -> None:
         super().__init__()
         if not isinstance(node, nn.Activation):
-            raise UnsupportedValue(f"a {type(node).__name__}", "a fhenn activation")
+            raise UnsupportedValue(an(type(node).__name__), "a fhenn activation")
         self._node = node.fresh()
         self._last: tuple[torch.Tensor] | None = None
         self.track = track

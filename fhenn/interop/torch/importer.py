@@ -26,6 +26,7 @@ from fhenn.interop.gates import difference, product, quotient
 from fhenn.interop.torch.activations import Activation
 from fhenn.interop.torch.finite import require_finite
 from fhenn.nn.finish import finished
+from fhenn.text import an
 
 Floats = NDArray[np.float64]
 Step = Callable[..., Any]
@@ -66,7 +67,7 @@ def read(module: torch.nn.Module, example_input: Any, classes: ArrayLike | None 
     Function('tanh')
     """
     if not isinstance(module, torch.nn.Module):
-        raise UnsupportedValue(f"a {type(module).__name__}", "a torch.nn.Module (fhenn reads no pickled files)")
+        raise UnsupportedValue(an(type(module).__name__), "a torch.nn.Module (fhenn reads no pickled files)")
     example = as_samples(example_input, "example_input")
     twin = copied(module, "cpu", torch.float64).eval()
     try:

@@ -15,6 +15,7 @@ from fhenn.interop.torch.finite import require_finite
 from fhenn.interop.torch.importer import as_samples, refusal
 from fhenn.interop.torch.rewriting import Rewritten
 from fhenn.interop.torch.tuning import Lesson, rows, scores_of
+from fhenn.text import an
 
 Loss = Literal["cross-entropy", "mse"]
 Indices = NDArray[np.integer[Any]]
@@ -26,7 +27,7 @@ _FEWEST = 10
 def samples_of(module: torch.nn.Module, data: Any) -> torch.Tensor:
     """The data where the module is, and of its type."""
     if not isinstance(module, torch.nn.Module):
-        raise UnsupportedValue(f"a {type(module).__name__}", "a torch.nn.Module")
+        raise UnsupportedValue(an(type(module).__name__), "a torch.nn.Module")
     if any(each.training for each in module.modules()):
         raise ParameterError(
             "the module is in training mode, in which it computes something else than when it is used.",

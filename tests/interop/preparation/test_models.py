@@ -220,6 +220,7 @@ def test_a_client_needs_the_preparation_that_its_plan_names(private, data):
         with pytest.raises(PreparationMismatch, match=f"is missing, where {plan.preparation} is needed") as caught:
             client.encrypt(raw)
     assert (caught.value.expected, caught.value.got) == (plan.preparation, None)
+    assert "Client(plan, preparation=model.preparation)" in str(caught.value)
     upload = client.encrypt(preparation.prepared(some))
     server = fhenn.Server(private.model, plan, client.evaluation_keys())
     assert np.allclose(client.decrypt_scores(server.predict(upload)), private.model.scores(some), atol=2e-3)
