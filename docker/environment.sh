@@ -9,7 +9,10 @@ python -m venv --without-pip /opt/fhenn
 # evaluator is compiled by ziglang, a build requirement that does not stay.
 python -m pip --python /opt/fhenn install --no-cache-dir --no-compile --only-binary=:all: ".[$extras]" "$@"
 # the tests of packages, and what is for compilers
-rm -rf /opt/fhenn/lib/python3*/site-packages/numpy/f2py /opt/fhenn/lib/python3*/site-packages/numpy/distutils
+packages=$(echo /opt/fhenn/lib/python3*/site-packages)
+rm -rf "$packages/numpy/distutils"
+# SciPy, and scikit-learn with it, imports all that NumPy names, and f2py is among that
+[ -d "$packages/scipy" ] || rm -rf "$packages/numpy/f2py"
 find /opt/fhenn/lib -depth -type d \( -name tests -o -name test -o -name include \) -exec rm -r {} +
 find /opt/fhenn/lib \( -name '*.pyi' -o -name '*.c' -o -name '*.h' -o -name '*.hpp' -o -name '*.pxd' -o -name '*.a' \) -delete
 # unchecked-hash: bytecode that stays valid whatever time stamps a copy of the files gets.

@@ -14,7 +14,15 @@ _ABOVE = {"changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 
 _OF_ABOVE = {"../README.md": "index.md", **{f"../{path}": f"{page}.md" for page, path in _ABOVE.items()}}
 
-_LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[\w-]+)?\)")
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)#:\s]+)(?:#[\w-]+)?\)")
+
+
+def _link(found: re.Match[str]) -> str:
+    """A link to a file above this folder: to the page that says the same, or its name, where the site has none."""
+    label, path = found.groups()
+    if path in _OF_ABOVE:
+        return f"[{label}]({_OF_ABOVE[path]})"
+    return f"`{label}`" if path.startswith("../") else found[0]
 
 
 def _read(app: Sphinx, name: str, source: list[str]) -> None:
@@ -25,7 +33,7 @@ def _read(app: Sphinx, name: str, source: list[str]) -> None:
         app.env.note_dependency(str(path))
         text = path.read_text(encoding="utf-8").replace("](notebooks/", "](")
         text = re.sub(r"\]\((?=(?:README|CHANGELOG|CONTRIBUTING)\.md)", "](../", text)
-    text = _LINK.sub(lambda found: f"]({_OF_ABOVE[found[1]]})" if found[1] in _OF_ABOVE else found[0], text)
+    text = _LINK.sub(_link, text)
     if name == "README":  # the gallery
         text += _NOTEBOOKS
     source[0] = text
