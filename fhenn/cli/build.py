@@ -21,6 +21,7 @@ from fhenn.cli.bounds import (
     read_named_samples,
 )
 from fhenn.cli.complete import SOURCES, TABLES, columns, files
+from fhenn.cli.replaced import write_plan
 from fhenn.cli.show import FILE, as_json_option, output_option, tell, working
 from fhenn.cli.tables import CsvFormat, csv_options
 from fhenn.cli.tables.cells import labels as as_labels
@@ -322,7 +323,8 @@ def plan(
     """Choose parameters for MODEL, at 128-bit security.
 
     The client encrypts no values beyond the bounds, since nobody could see what goes wrong with them; trees need none.
-    The plan tells nothing of the weights; give it to server and clients alike. What it costs is told by timings of this
+    The plan tells nothing of the weights; give it to server and clients alike. Keys and uploads of another plan that it
+    replaces go with it no more: a warning names them. What it costs is told by timings of this
     machine where `fhenn calibrate-machine` took them.
 
     \b
@@ -354,9 +356,10 @@ def plan(
             max_memory=None if max_memory_mb is None else max_memory_mb * 1e6,
             max_keys=None if max_keys_mb is None else max_keys_mb * 1e6,
         )
-    artifacts.write(output, artifacts.plan_to_bytes(full_plan.public(), network))
+    orphaned = write_plan(output, artifacts.plan_to_bytes(full_plan.public(), network))
     result = {
         "plan": str(output),
+        "orphaned": orphaned,
         "model": fingerprint_of(network),
         "parameters": asdict(full_plan.parameters),
         "layout": full_plan.layout_name,

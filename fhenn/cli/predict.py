@@ -31,6 +31,7 @@ from fhenn.cli.infer import (
     violation_option,
 )
 from fhenn.cli.passphrase import passphrase_file_option
+from fhenn.cli.replaced import write_plan
 from fhenn.cli.show import FILE, as_json_option, first_line, megabytes, output_option, progress, tell, warn, working
 from fhenn.cli.streams import (
     Clipping,
@@ -79,8 +80,12 @@ def fetch(
     """
     token, trust = _token(token_file), _trust(cafile)
     with working(as_json, "fetch"), RemoteServer(url, token, model=model, verify=trust) as remote:
-        artifacts.write(output, remote.plan_message)
-    tell(as_json, {"plan": str(output), "model": remote.model}, f"wrote {output}: the plan of {remote.model!r}")
+        orphaned = write_plan(output, remote.plan_message)
+    tell(
+        as_json,
+        {"plan": str(output), "orphaned": orphaned, "model": remote.model},
+        f"wrote {output}: the plan of {remote.model!r}",
+    )
 
 
 @click.command()

@@ -219,6 +219,8 @@ def _evaluate(found: Stages) -> Stage:
     fault = ""
     if upload and not upload.fault and named and first and named != upload.sha256:
         fault = "answers another upload: evaluate again"
+    elif not _is_for(answer.said("binding", "plan"), found.plan):
+        fault = "for another plan: evaluate again"
     elif found.model and not found.model.fault and answer.said("binding", "model") not in ("", _print(found.model)):
         fault = f"of another model, {in_short(answer.said('binding', 'model'))}: evaluate again"
     return _stage("evaluate", "server", (answer, megabytes(answer.size), fault))
@@ -230,6 +232,11 @@ def _decrypt(found: Stages) -> Stage:
         return Stage("decrypt", "client", "missing")
     if answer is not None and results.changed < answer.changed:
         return Stage("decrypt", "client", "stale", (Line(results.name, "older than the answer"),))
+    if answer is None or _evaluate(found).state != "done":  # nothing here says what they are the results of
+        newer = [each for each in (found.model, found.plan, found.secret) if each and each.changed > results.changed]
+        if newer:
+            latest = max(newer, key=lambda each: each.changed)
+            return Stage("decrypt", "client", "stale", (Line(results.name, f"older than {latest.name}"),))
     return Stage("decrypt", "client", "done", (Line(results.name, _when(results.changed)),))
 
 

@@ -219,6 +219,48 @@ def test_a_plan_of_the_same_model_asks_for_another_upload(here, session, capsys)
     assert says(data, "upload.fhenn") == "for another plan: encrypt again"
 
 
+def test_what_was_made_before_another_plan_is_marked(here, session, capsys):
+    model = artifacts.model_from_bytes(session["model.fhenn"])
+    put(here, session)
+    (here / "predictions.csv").write_text("prediction,score\n1,0.5\n")
+    assert states(told(capsys))["decrypt"] == "done"
+    bounds = ["--bounds", "bounds.json"]
+    (here / "bounds.json").write_text("[[-1, 3], [0, 10]]")
+    assert run(["plan", *bounds]) == 0  # the same one: all goes on
+    assert "another plan" not in capsys.readouterr().err
+    assert states(told(capsys))["decrypt"] == "done"
+    assert run(["plan", *bounds, "--accuracy", "1e-6"]) == 0
+    capsys.readouterr()
+    assert says(data := told(capsys), "answer.fhenn") == "for another plan: evaluate again"
+    assert says(data, "predictions.csv") == "older than plan.fhenn"
+    assert {states(data)[step] for step in ("keygen", "encrypt", "evaluate", "decrypt")} == {"stale"}
+    for name in ("upload", "answer"):
+        (here / f"{name}.fhenn").unlink()
+    assert says(told(capsys), "predictions.csv") == "older than plan.fhenn"
+    assert artifacts.plan_from_bytes(artifacts.read("plan.fhenn")).model == fhenn.planner.fingerprint_of(model)
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "JSON"])
+def test_a_plan_says_what_belonged_to_the_one_that_it_replaces(here, session, capsys, as_json):
+    put(here, session)
+    (here / "bounds.json").write_text("[[-1, 3], [0, 10]]")
+    line = ["plan", "--bounds", "bounds.json", *as_json]
+    assert run([*line, "-o", "other.fhenn", "--accuracy", "1e-6"]) == 0
+    assert "another plan" not in capsys.readouterr().err
+    assert run([*line, "--accuracy", "1e-6"]) == 0
+    out, err = capsys.readouterr()
+    names = "secret.fhenn, keys.fhenn, upload.fhenn, answer.fhenn"
+    assert f"fhenn: warning: plan.fhenn was another plan, for which {names} were made: make keys again" in err
+    assert not as_json or json.loads(out)["orphaned"] == names.split(", ")
+    assert run([*line, "--accuracy", "1e-6"]) == 0
+    assert "another plan" not in capsys.readouterr().err
+    (here / "plan.fhenn").write_bytes(session["plan.fhenn"])
+    for name in ("secret", "keys", "answer"):
+        (here / f"{name}.fhenn").unlink()
+    assert run([*line, "--accuracy", "1e-6"]) == 0
+    assert "for which upload.fhenn was made: encrypt again" in capsys.readouterr().err
+
+
 def test_files_of_other_names_are_taken_where_they_belong(here, session, other, capsys):
     names = {"model.fhenn": "net.fhenn", "plan.fhenn": "net plan.fhenn", "secret.fhenn": "-s.fhenn"}
     for name, data in session.items():
