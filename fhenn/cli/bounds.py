@@ -83,6 +83,7 @@ def samples_in_chunks(
     image: Sequence[int] | None = None,
     id_column: str | None = None,
     preparation: Preparation | None = None,
+    strict: bool = False,
 ) -> Generator[Samples, None, None]:
     """The samples of a table in chunks, in memory that does not grow with their number.
 
@@ -95,6 +96,7 @@ def samples_in_chunks(
     image: as for `open_table`.
     id_column: name of the column that says what the samples are called, which is no feature; None for none.
     preparation: what makes the features of the table's columns, which are raw; None where these are the features.
+    strict: whether cells of categories that the model does not know are refused, as by `Preparation.prepare`.
 
     Raises what `open_table` and `Table.numbers` do, at the chunk that is wrong, and ParameterError where there is no
     such column.
@@ -110,7 +112,7 @@ def samples_in_chunks(
                 table = table.without(id_column)  # noqa: PLW2901
             names = None if table.names is None and preparation is None else features
             if preparation is not None:
-                values = prepared(table, preparation, notices.append)
+                values = prepared(table, preparation, notices.append, strict)
                 notices = _by_column(notices)
             elif features is None:
                 chunk = table.data(said)
@@ -130,10 +132,20 @@ def samples_in_chunks(
         note(as_json, f"{data}, {_in_words(each)}")
 
 
-def prepared(table: FileTable, preparation: Preparation, notice: Callable[[Notice], None] | None = None) -> Floats:
+def prepared(
+    table: FileTable,
+    preparation: Preparation,
+    notice: Callable[[Notice], None] | None = None,
+    strict: bool = False,
+) -> Floats:
     """The features of a chunk of a raw table. Raises what `Preparation.prepare` does, with lines of the file."""
     return preparation.prepare(
-        table.raw(preparation), where=table.where, operation=table.source, decimal=table.decimal, notice=notice
+        table.raw(preparation),
+        where=table.where,
+        operation=table.source,
+        decimal=table.decimal,
+        notice=notice,
+        strict=strict,
     )
 
 
@@ -149,10 +161,13 @@ def _in_words(notice: Notice) -> str:
     """What a column was prepared with although the model has not seen it."""
     parts = []
     if notice.unknown:
-        examples = join_first([repr(each) for each in notice.examples])
+        meant = dict(notice.meant)
+        examples = join_first(
+            [f"{each!r} (perhaps {meant[each]!r})" if each in meant else repr(each) for each in notice.examples]
+        )
         parts.append(
             f"{count_of(notice.unknown, 'cell')} of categories that the model does not know, such as {examples}: it "
-            "goes on without them"
+            "goes on without them (--strict refuses such rows)"
         )
     if notice.blank:
         parts.append(f"{count_of(notice.blank, 'blank cell')}: the model fills them, or takes them as they are")

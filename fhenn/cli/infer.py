@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -90,6 +91,11 @@ violation_option = click.option(
     default="raise",
     show_default=True,
     help="For samples whose values left an activation's domain: stop, leave their cells empty, or only warn.",
+)
+
+
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse rows with categories that the model does not know, where it would go on."
 )
 
 
@@ -189,6 +195,7 @@ def keygen(
 @id_option
 @ray_option
 @clip_option
+@strict_option
 @csv_options
 @output_option("upload.fhenn", "the ciphertexts")
 @workers_option
@@ -205,6 +212,7 @@ def encrypt(
     id_column: str | None,
     cluster: str | None,
     clip: bool,
+    strict: bool,
     csv_format: CsvFormat,
     output: Path,
     workers: int | None,
@@ -251,10 +259,12 @@ def encrypt(
             public = artifacts.read_kind(keys, "evaluation-context")
             there = stack.enter_context(RayEncryptor(plan, public, cluster, memory=memory_bound(memory_mb)))
             encryptor, table, batches = there, data, there.read(data, columns.taken)
-            samples = batches if preparation is None else map(preparation.prepare, batches)
+            samples = batches if preparation is None else map(partial(preparation.prepare, strict=strict), batches)
         else:
             table = artifacts.file_state(Path(data))
-            reading = samples_in_chunks(Path(data), names, csv_format, as_json, plan.shape, id_column, preparation)
+            reading = samples_in_chunks(
+                Path(data), names, csv_format, as_json, plan.shape, id_column, preparation, strict
+            )
             chunks = stack.enter_context(closing(reading))
             samples = passing(chunks, rows) if ids is None else passing(chunks, rows, ids.add)
             if keys is None:
@@ -267,7 +277,9 @@ def encrypt(
             "plan": sha256(message).hexdigest(),  # with the order of its features
             "key": encryptor.fingerprint,
             "table": table,
-            "options": f"{csv_format} {clip} {keys is None}" + (f" {id_column}" if id_column else ""),
+            "options": " ".join(
+                [f"{csv_format} {clip} {keys is None}", *([id_column] if id_column else []), *(["strict"] * strict)]
+            ),
         }
         with kept(output), artifacts.UnfinishedFile(output, "ciphertexts", job, resume) as file:
             stream = encryptor.encrypt_stream(

@@ -27,6 +27,7 @@ from fhenn.cli.infer import (
     rows_of,
     samples_in,
     secret_option,
+    strict_option,
     tell_results,
     violation_option,
 )
@@ -110,6 +111,7 @@ def fetch(
 @passphrase_file_option
 @id_option
 @clip_option
+@strict_option
 @violation_option
 @csv_options
 @click.option("--no-range-check", is_flag=True, help="Leave out the witnesses that show values out of range.")
@@ -137,6 +139,7 @@ def predict(
     passphrase_file: Path | None,
     id_column: str | None,
     clip: bool,
+    strict: bool,
     on_violation: OnViolation,
     csv_format: CsvFormat,
     no_range_check: bool,
@@ -195,7 +198,7 @@ def predict(
         if holds_numbers_alone(output):
             raise ParameterError(f"{output} holds numbers alone, no ids.", "Give a name that ends in .csv or .parquet.")
         ids = IdsInMemory(id_column)
-    samples = samples_in_chunks(data, names, csv_format, as_json, plan.shape, id_column, preparation)
+    samples = samples_in_chunks(data, names, csv_format, as_json, plan.shape, id_column, preparation, strict)
     with progress(as_json) as show, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         client = client_of(message, secret, passphrase_file)

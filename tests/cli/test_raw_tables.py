@@ -188,6 +188,34 @@ def test_encrypt_tells_of_blank_cells_and_unknown_categories(folder, monkeypatch
     assert "blank" not in runner.invoke(cli, ["encrypt", "strange.csv", "-o", "again.fhenn", "--json"]).stderr
 
 
+def test_unknown_categories_are_told_what_they_may_be_and_refused_where_that_is_asked(tmp_path, monkeypatch):
+    preparation = Preparation(
+        (Column("sex", "text"), Column("age")),
+        (Union(((Select((0,)), OneHot((("female", "male"),), ((0, 1),), (2,), (-1,))), (Select((1,)),))),),
+        ("female", "male", "age"),
+    )
+    model = ImportedModel(
+        [fhenn.Linear([[1.0, 0.5, 0.25]])], Reading.regression(preparation.features), preparation=preparation
+    )
+    monkeypatch.chdir(tmp_path)
+    artifacts.write("model.fhenn", artifacts.model_to_bytes(model))
+    write("known.csv", [{"sex": "male", "age": 2}, {"sex": "female", "age": 1}, {"sex": "", "age": 1}])
+    write("table.csv", [{"sex": "mal", "age": 1}, {"sex": "", "age": 2}, {"sex": "x", "age": 2}])
+    run("plan", "--bounds-from", "known.csv", "--layout", "latency")
+    run("keygen")
+    told = runner.invoke(cli, ["encrypt", "table.csv", "--workers", "1"]).stderr
+    assert "2 cells of categories that the model does not know, such as 'mal' (perhaps 'male'), 'x': it goes on" in told
+    assert "--strict" in told
+    Path("upload.fhenn").unlink()
+    with pytest.raises(UnknownCategory, match=r"'mal' in lines 2, 4: .* Did you mean 'male'\? Write it so"):
+        run("encrypt", "table.csv", "--strict")
+    assert not Path("upload.fhenn").exists()
+    write("blank.csv", [{"sex": "male", "age": 1}, {"sex": "", "age": 2}])
+    run("encrypt", "blank.csv", "--strict")  # a blank cell is of no unknown category
+    with pytest.raises(UnknownCategory, match="Did you mean 'male'"):
+        preparation.prepare({"sex": ["mal"], "age": [1.0]}, strict=True)
+
+
 @pytest.mark.thorough
 def test_raw_tables_are_prepared_in_chunks(folder, monkeypatch):
     monkeypatch.setattr("fhenn.cli.tables.delimited._MOST_CELLS", 35)

@@ -13,6 +13,7 @@ from fhenn.columns import normalise, short, to_python
 from fhenn.errors import MissingValues, ParameterError, UnknownCategory
 from fhenn.interop.preparation.frame import Cell, Field, Fields, Frame, Kind
 from fhenn.interop.preparation.step import SHOWN, Step, as_numbers, shown
+from fhenn.text import nearest
 
 Integers = NDArray[np.int64]
 
@@ -203,10 +204,13 @@ def encode(frame: Frame, place: int, categories: Sequence[Cell], *, refuse: bool
         codes = _encode_numbers(frame.values[:, place], categories)
     if (codes < 0).any():
         origin = frame.fields[place].origin
+        unknown = (codes < 0) & ~frame.missing(place)
         if refuse:
             _refuse(frame, place, categories, codes < 0)
+        elif frame.source.strict and unknown.any():
+            _refuse(frame, place, categories, unknown)
         elif frame.source.heard is not None and origin is not None:
-            frame.source.heard(origin, (codes < 0) & ~frame.missing(place))
+            frame.source.heard(origin, unknown, categories)
     return codes
 
 
@@ -241,8 +245,11 @@ def _refuse(frame: Frame, place: int, categories: Sequence[Cell], unknown: NDArr
     cell = to_python(frame.cells(place)[rows[0]])
     known = tuple("nothing" if each is None else short(each) for each in categories)
     alike = [each for each in categories if isinstance(each, str) and _is_nearly(each, cell)]
+    near = None if alike or not isinstance(cell, str) else nearest(cell, texts_in(categories))
     if alike:
         suggestion = f"Write it as {alike[0]!r}, to the letter."
+    elif near is not None:
+        suggestion = f"Did you mean {near!r}? Write it so, or leave out the row."
     else:
         more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
         suggestion = f"Known are {', '.join(known[:_NAMED])}{more}: write one of them, or leave out the row."

@@ -48,14 +48,16 @@ class Source:
     operation: the file, or what is done.
     decimal: what stands before the fraction of a number that is written as text.
     heard: what is told of rows that are prepared without a cell that the model does not know: the place of the raw
-    column, and which rows, (rows,).
+    column, which rows, (rows,), and the categories that the model knows.
+    strict: whether such rows are refused.
     """
 
     names: tuple[str | int, ...]
     where: Callable[[Sequence[int]], str] = rows_in_words
     operation: str = "prepare"
     decimal: str = "."
-    heard: Callable[[int, NDArray[np.bool_]], None] | None = None
+    heard: Callable[[int, NDArray[np.bool_], Sequence[Cell]], None] | None = None
+    strict: bool = False
 
     def shifted(self, before: int) -> Source:
         """The same for a frame that starts `before` rows later."""

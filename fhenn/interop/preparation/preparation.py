@@ -170,6 +170,7 @@ class Preparation:
         decimal: str = ".",
         missing: bool = False,
         notice: Callable[[Notice], None] | None = None,
+        strict: bool = False,
     ) -> Floats:
         """The features of a raw table.
 
@@ -183,6 +184,7 @@ class Preparation:
         missing: whether features may be missing, NaN, since more steps are to follow that take them so.
         notice: is called with each `Notice` of cells that were missing, or of no known category, and did not keep their
         row from being prepared; several times for a column of many rows. None where nobody asks.
+        strict: whether cells of no known category are refused, also where the model goes on without them.
 
         Returns (samples, features), finite.
         Raises FeatureMismatch where columns are missing, or there are others; CellRefused where a cell is of another
@@ -202,7 +204,7 @@ class Preparation:
         for start in range(0, rows, step):
             part = slice(start, min(start + step, rows))
             hearing = None if notice is None else Hearing()
-            source = Source(names, where, operation, decimal, hearing)
+            source = Source(names, where, operation, decimal, hearing, strict)
             frame = frame_of(raw, places, self.columns, part, source.shifted(start))
             made = run(self.steps, frame)
             found[part] = made.values if missing else self._finite(made)

@@ -391,6 +391,15 @@ def test_it_tells_of_blank_cells_and_categories_that_it_goes_on_without(monkeypa
         assert sum(mine[1:], mine[0]) == column
 
 
+def test_unknown_categories_have_known_ones_that_are_nearly_written_so():
+    known = OneHot((("female", "male"),), ((0, 1),), (2,), (-1,))
+    preparation = Preparation((Column("sex", "text"),), (known,), ("female", "male"))
+    told = noticed(preparation, {"sex": ["mal", "Female ", "unclear", "male"]})
+    assert told == [Notice("sex", 0, 3, ("mal", "Female ", "unclear"), (("mal", "male"), ("Female ", "female")))]
+    first, second = (noticed(preparation, {"sex": cells})[0] for cells in (["x", "mal"], ["MALE", "mal", "femal"]))
+    assert first + second == Notice("sex", 0, 5, ("x", "mal", "MALE"), (("mal", "male"), ("MALE", "male")))
+
+
 def test_what_is_refused_is_not_told():
     found = []
     refusing = Preparation((Column("ward", "text"),), (OneHot((("A", "B"),), ((0, 1),), (2,), (None,)),), ("A", "B"))
