@@ -58,7 +58,10 @@ from fhenn.ranges import samples_of
     help="Samples that are encrypted, spread over the table.  [default: as many as take 20 seconds, by estimate]",
 )
 @click.option(
-    "--figure", type=FILE, help="Draw it in a file that ends in .svg, .png or .pdf too; needs the extra `plot`."
+    "--figure",
+    type=FILE,
+    help="Draw it in a file that ends in .svg, .png or .pdf too, of two classes with their ROC curves; needs the extra "
+    "`plot`.",
 )
 @clip_option
 @csv_options
@@ -84,7 +87,8 @@ def compare(
     The exact model has the functions that polynomials stand for in its twin; both run in the clear, on all samples.
     Samples are encrypted, evaluated without the secret key and decrypted, in this process: keys are made for this alone
     and never written. Shows how well each predicts, how far they are apart, and what it takes, beside what the plan
-    says. DATA is a table as `fhenn encrypt` takes it. Ends with 1 where an error is above the plan's bound.
+    says. Of more than two classes the area under the ROC curve is the mean of each against the rest. DATA is a table as
+    `fhenn encrypt` takes it. Ends with 1 where an error is above the plan's bound.
 
     \b
       fhenn compare model.fhenn records.csv --label benign

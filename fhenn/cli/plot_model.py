@@ -39,8 +39,8 @@ __all__ = ["plot"]
 def roc(*, model: Path, data: Path, label: str, csv_format: CsvFormat, output: Path | None) -> None:
     """Draw how well MODEL tells two classes apart on DATA.
 
-    The curves are those of the exact model and of its twin, both in the clear: what is decrypted is the twin's, but for
-    an error that `fhenn compare` measures. Positive is the second of the model's classes.
+    The curves are those of the exact model and of its twin, both in the clear. `fhenn compare --figure` draws that of
+    decrypted scores beside them. Positive is the second of the model's classes.
 
     \b
       fhenn plot roc model.fhenn records.csv --label benign -o roc.svg

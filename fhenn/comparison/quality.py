@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fhenn.interop import ImportedModel, Reading
-from fhenn.interop.reading import roc
+from fhenn.interop.reading import Roc, roc
 from fhenn.nn import Node, Sequential
 from fhenn.nn.finish import Finish, finished
 
@@ -21,7 +21,8 @@ class Quality:
     """How well scores predict the true values of samples.
 
     score: accuracy, or R² of a regression (D² where it is fitted to a deviance): `Reading.score`.
-    auc: area under the receiver operating characteristic, of two classes; None else, and where one class is missing.
+    auc: area under the receiver operating characteristic; of more than two classes the mean of each against the rest,
+    by its probability. None where a class is missing, or nothing ranks samples.
     error: mean |predicted - true| of a regression; None else.
     """
 
@@ -41,11 +42,42 @@ class Quality:
         if reading.task == "regression":
             predicted = reading.predict(scores)
             return cls(score, error=float(np.abs(predicted - truth.reshape(predicted.shape)).mean()))
-        values = ranking(reading, scores)
-        if values is None or not np.isfinite(values).all():
-            return cls(score)
-        positive = truth == reading.classes[1]
-        return cls(score, None if positive.all() or not positive.any() else roc(positive, values).area)
+        if reading.task == "classification" and len(reading.classes) > 2:
+            return cls(score, _area_of_several(reading, scores, truth))
+        curve = curve_of(reading, scores, truth)
+        return cls(score, None if curve is None else curve.area)
+
+
+def curve_of(reading: Reading, scores: Floats, truth: NDArray[Any]) -> Roc | None:
+    """The receiver operating characteristic of scores of two classes. Positive is the second of them.
+
+    reading: what the scores mean.
+    scores: (samples, outputs).
+    truth: (samples,), labels.
+
+    Returns None where `ranking` does, where a class is missing, and where a score is NaN or infinite.
+
+    >>> curve_of(Reading.classification(["no", "yes"]), np.array([[1.0], [2.0]]), np.array(["no", "yes"])).area
+    1.0
+    """
+    values = ranking(reading, scores)
+    return None if values is None else _curve(truth == reading.classes[1], values)
+
+
+def _area_of_several(reading: Reading, scores: Floats, truth: NDArray[Any]) -> float | None:
+    """The mean area of each class against the rest, as `sklearn.metrics.roc_auc_score(multi_class="ovr")` has it."""
+    if not reading.has_probabilities:
+        return None
+    shares = np.asarray(reading.predict_proba(scores))
+    curves = [_curve(truth == name, shares[:, place]) for place, name in enumerate(reading.classes)]
+    known = [curve.area for curve in curves if curve is not None]
+    return float(np.mean(known)) if len(known) == len(curves) else None
+
+
+def _curve(positive: NDArray[np.bool_], values: Floats) -> Roc | None:
+    if positive.all() or not positive.any() or not np.isfinite(values).all():
+        return None
+    return roc(positive, values)
 
 
 def ranking(reading: Reading, scores: Floats) -> Floats | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx.numbers import at_most
 from fhenn.comparison.quality import Quality
+from fhenn.interop.reading import Roc
 from fhenn.planner import Plan
 from fhenn.planner.cost import Cost, bytes_text, count_of_rows, seconds_text
 
@@ -112,6 +113,9 @@ class ModelComparison:
     scores: of the samples of `part`, (samples, outputs), by "exact", "twin" and "encrypted", read-only; "exact" is
     missing where that model is not known.
     rows: places of the samples of `part` among all, (samples,), read-only.
+    curves: receiver operating characteristics on the samples of `part`, by "exact", "twin" and "encrypted"; empty
+    without labels of both classes, and for models that do not tell two classes apart by scores.
+    positive: the class that the curves take for positive; None where there are none.
     """
 
     plan: Plan
@@ -131,6 +135,8 @@ class ModelComparison:
     secret_at_server: bool
     scores: dict[Way, Floats]
     rows: NDArray[np.intp]
+    curves: dict[Way, Roc]
+    positive: str | None
 
     @property
     def sent(self) -> int:
@@ -162,6 +168,7 @@ class ModelComparison:
             yield from self._qualities((whole.exact, whole.twin))
             yield from _distances((None, whole.apart))
         yield ""
+        yield from self._polynomials()
         yield from self._encryption()
         yield ""
         yield from self._costs()
@@ -189,6 +196,23 @@ class ModelComparison:
             if any(value is not None for value in values):
                 form = "{:.4f}" if name.startswith("area") else "{:.4g}"
                 yield _row(name, [None if value is None else form.format(value) for value in values])
+
+    @property
+    def expected_apart(self) -> float | None:
+        """How far the twin was from the exact model at most, in the model's own units, on what was planned from.
+
+        None where the plan does not know.
+        """
+        plan = self.plan
+        return None if plan.distance is None else plan.distance * max(plan.units or (1.0,))
+
+    def _polynomials(self) -> Iterator[str]:
+        """What polynomials do to scores, beside what the plan saw on its samples; nothing where the twin is exact."""
+        found, expected = self.part.apart, self.expected_apart
+        if found is not None and expected is not None:
+            yield _row("polynomials alone", ("measured", "planned on"))
+            yield _row("largest |twin - exact|", (_small(found.largest), _small(expected)))
+            yield ""
 
     def _encryption(self) -> Iterator[str]:
         """What encryption does to scores, beside what the plan says."""
@@ -251,6 +275,7 @@ class ModelComparison:
                 "layout": plan.layout_name,
                 "parameters": asdict(parameters),
                 "errors": list(plan.errors),
+                "apart": self.expected_apart,
             },
             "secret_at_server": self.secret_at_server,
         }

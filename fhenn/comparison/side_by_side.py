@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from fhenn.comparison.measured import Measured, measure
 from fhenn.comparison.plain import Plain, in_the_clear, time_in_the_clear
-from fhenn.comparison.quality import Quality, close, decisions
+from fhenn.comparison.quality import Quality, close, curve_of, decisions
 from fhenn.comparison.result import Agreement, Apart, ModelComparison, Seconds, Sizes, Way
 from fhenn.errors import ParameterError, PlanError
 from fhenn.interop import ImportedModel
 from fhenn.interop.conversion import truth_of
+from fhenn.interop.reading import Roc
 from fhenn.nn import Node
 from fhenn.planner import Plan, verify
 from fhenn.planner.cost import Cost
@@ -128,6 +129,14 @@ class _Found:
             apart=self.apart(plain.twin, plain.exact),
         )
 
+    def curves(self, scores: dict[Way, Floats]) -> dict[Way, Roc]:
+        """Of scores of the samples that came back."""
+        if self.truth is None or not isinstance(self.model, ImportedModel):
+            return {}
+        reading, truth = self.model.reading, self.truth[self.kept]
+        found = {way: curve_of(reading, values, truth) for way, values in scores.items()}
+        return {way: curve for way, curve in found.items() if curve is not None}
+
 
 def _result(found: _Found, measured: Measured, sent: int, plaintext: float) -> ModelComparison:
     plain, encrypted = found.plain.at(found.kept), found.encrypted
@@ -138,6 +147,7 @@ def _result(found: _Found, measured: Measured, sent: int, plaintext: float) -> M
     scores |= {"twin": plain.twin, "encrypted": encrypted}
     for array in (*scores.values(), found.kept):
         array.flags.writeable = False
+    curves = found.curves(scores)
     return ModelComparison(
         plan=found.plan,
         measure=_measure_of(found.model),
@@ -156,6 +166,8 @@ def _result(found: _Found, measured: Measured, sent: int, plaintext: float) -> M
         secret_at_server=measured.secret_at_server,
         scores=scores,
         rows=found.kept,
+        curves=curves,
+        positive=str(found.model.reading.classes[1]) if curves and isinstance(found.model, ImportedModel) else None,
     )
 
 

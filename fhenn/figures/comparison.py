@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fhenn.comparison import ModelComparison
 from fhenn.errors import ParameterError
+from fhenn.figures.roc import draw_roc, positive_is
 from fhenn.figures.style import EXACT, MEASURED, POLYNOMIAL, STYLE, matplotlib
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def comparison_figure(comparison: ModelComparison) -> Figure:
     On the left, the share of samples whose largest |difference| of a score is no more than a value: of the twin from
     the exact model, which is what polynomials do, and of decrypted scores from the twin, which is what encryption does.
     The dashed line is the plan's bound on that, of the output where it is largest. Differences of 0 are left out.
-    On the right, each score against that of the exact model; against the twin's where the exact model is not known.
+    Beside it, each score against that of the exact model; against the twin's where the exact model is not known.
+    On the right, where labels are known and scores tell two classes apart, the ROC curves of the encrypted samples.
 
     Returns the figure.
     Raises ParameterError where no sample came back, ExtraMissing without matplotlib.
@@ -49,10 +51,12 @@ def comparison_figure(comparison: ModelComparison) -> Figure:
     with matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(7.5, 4.0), layout="constrained")
-        apart, scores = figure.subplots(1, 2)
+        figure = Figure(figsize=(11.0 if comparison.curves else 7.5, 4.0), layout="constrained")
+        apart, scores, *ranks = figure.subplots(1, 3 if comparison.curves else 2)
         _draw_differences(apart, comparison)
         _draw_scores(scores, comparison)
+        for axes in ranks:
+            _draw_curves(axes, comparison)
         handles, names = [], []
         for axes in (apart, scores):
             for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -103,3 +107,11 @@ def _draw_scores(axes: Axes, comparison: ModelComparison) -> None:
     axes.plot(x[every], scores["encrypted"].ravel()[every], "o", color=MEASURED, markersize=2, label="encrypted")
     axes.set_xlabel(f"score of the {'exact model' if base == 'exact' else 'twin'}")
     axes.set_ylabel("score")
+
+
+def _draw_curves(axes: Axes, comparison: ModelComparison) -> None:
+    draw_roc(axes, {str(way): curve for way, curve in comparison.curves.items()})
+    if comparison.positive is not None:
+        axes.set_title(positive_is(comparison.positive))
+    # the legend of the figure names what the other panels show
+    axes.legend(loc="lower right", fontsize=8)

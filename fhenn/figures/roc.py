@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fhenn.errors import ParameterError
 from fhenn.figures.style import EXACT, MEASURED, POLYNOMIAL, STYLE, matplotlib
-from fhenn.interop.reading import roc
+from fhenn.interop.reading import Roc, roc
 from fhenn.text import printable
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LINES = ((EXACT, 6.0, "-"), (POLYNOMIAL, 3.0, "-"), (MEASURED, 1.2, "--"))
+_LINES: tuple[tuple[str, float, str], ...] = ((EXACT, 6.0, "-"), (POLYNOMIAL, 3.0, "-"), (MEASURED, 1.2, "--"))
 """Colour, width and dashes of the curves: each leaves the one below it in sight where they coincide."""
-
 
 _LONGEST = 30
 """Characters of the name of a class."""
 
+_AROUND, _WIDEST = 3.0, 0.5
+"""Side of the corner in units of the curves' distance from it, and the side from which it shows little more."""
+
 
 def roc_figure(labels: ArrayLike, scores: Mapping[str, ArrayLike], positive: str | None = None) -> Figure:
-    """Draw the curves of up to three sets of scores for the same samples, and beside them their upper left corner.
+    """Draw the curves of up to three sets of scores for the same samples.
+
+    Beside them is their upper left corner, as wide as they are far from it: not where all reach it, nor where they stay
+    so far from it that it would show little more.
 
     labels: (samples,), above 0.5 for positive.
     scores: one to three sets of shape (samples,), by name.
@@ -46,28 +53,52 @@ def roc_figure(labels: ArrayLike, scores: Mapping[str, ArrayLike], positive: str
     with matplotlib().rc_context(STYLE):
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-        whole, corner = figure.subplots(1, 2)
-        for axes in (whole, corner):
-            for (name, curve), (colour, width, dashes) in zip(curves.items(), _LINES, strict=False):
-                axes.plot(
-                    curve.false_positive_rate,
-                    curve.true_positive_rate,
-                    color=colour,
-                    linewidth=width,
-                    linestyle=dashes,
-                    label=f"{name}, area {curve.area:.4f}",
-                )
-            axes.set_xlabel("false positive rate")
-        whole.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle=":")
-        whole.set_ylabel("true positive rate")
-        whole.set_aspect("equal")
+        side = _corner(curves.values())
+        figure = Figure(figsize=(4.2, 4.8) if side is None else (7.5, 4.2), layout="constrained")
+        panels = figure.subplots(1, 1 if side is None else 2, squeeze=False)[0]
+        for axes in panels:
+            draw_roc(axes, curves)
+        whole = panels[0]
         if positive is not None:
-            whole.set_title(f"positive: {printable(positive, _LONGEST)}", fontsize=10)
-        corner.set_xlim(-0.005, 0.25)
-        corner.set_ylim(0.75, 1.005)
-        corner.set_aspect("equal")
-        corner.set_title("upper left corner", fontsize=10)
+            whole.set_title(positive_is(positive))
+        if side is not None:
+            panels[1].set_xlim(-0.02 * side, side)
+            panels[1].set_ylim(1 - side, 1 + 0.02 * side)
+            panels[1].locator_params(nbins=5)
+            panels[1].set_title("upper left corner")
         handles, names = whole.get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, columnspacing=1.4)
+        columns = 1 if side is None else len(names)
+        figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False, columnspacing=1.4)
         return figure
+
+
+def draw_roc(axes: Axes, curves: Mapping[str, Roc]) -> None:
+    """Draw curves, with their areas as labels, over the diagonal of scores that tell nothing.
+
+    axes: of matplotlib.
+    curves: one to three, by name.
+    """
+    axes.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle=":")
+    for (name, curve), (colour, width, dashes) in zip(curves.items(), _LINES, strict=False):
+        axes.plot(
+            curve.false_positive_rate,
+            curve.true_positive_rate,
+            color=colour,
+            linewidth=width,
+            linestyle=dashes,
+            label=f"{name}, area {curve.area:.4f}",
+        )
+    axes.set_xlabel("false positive rate")
+    axes.set_ylabel("true positive rate")
+    axes.set_aspect("equal")
+
+
+def positive_is(name: str) -> str:
+    """The title of a panel, which names the class of the positives."""
+    return f"positive: {printable(name, _LONGEST)}"
+
+
+def _corner(curves: Iterable[Roc]) -> float | None:
+    """The side of the upper left corner that shows how curves pass it; None where that is not worth a panel."""
+    far = max(float(np.maximum(each.false_positive_rate, 1 - each.true_positive_rate).min()) for each in curves)
+    return _AROUND * far if 0 < _AROUND * far <= _WIDEST else None

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.metrics import roc_auc_score
 
 import fhenn
 from fhenn import artifacts, figures
@@ -109,6 +110,20 @@ def test_compare_draws_too(tmp_path):
     assert result.exit_code == 0, result.output
     assert f"wrote {target}" in result.stderr
     assert target.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("words", "panels"), [("--label kind", 3), ("", 2)])
+def test_the_figure_of_compare_has_roc_curves(monkeypatch, words, panels):
+    drawn = []
+    monkeypatch.setattr("fhenn.cli.compare.save", lambda figure, path: drawn.append(figure))
+    result = invoke(f"compare model.fhenn records.csv {words} --plan model_plan.fhenn --figure x.png")
+    assert result.exit_code == 0, result.output
+    assert len(drawn[0].axes) == panels
+    if panels == 3:
+        names = [text.get_text() for text in drawn[0].axes[2].get_legend().texts]
+        area = roc_auc_score(Y == "yes", np.tanh(SCORES))
+        assert names[0] == f"exact, area {area:.4f}"
+        assert [name.split(",")[0] for name in names] == ["exact", "twin", "encrypted"]
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import pytest
 from sklearn.datasets import load_iris, make_classification, make_regression
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_auc_score
+from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score, roc_auc_score, roc_curve
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
 
 import fhenn
 from fhenn import comparison
 from fhenn.comparison import ranking, side_by_side
-from fhenn.comparison.quality import close
+from fhenn.comparison.quality import Quality, close
 from fhenn.errors import (
     BoundsExceeded,
     FeatureMismatch,
@@ -79,6 +79,68 @@ def test_ciphertexts_are_within_the_plan_of_the_twin(found, network):
     assert found.from_exact.differ == np.sum(decided["encrypted"] != decided["exact"])
     assert found.from_twin.differ == np.sum(decided["encrypted"] != decided["twin"])
     assert found.close == np.sum(np.abs(scores["twin"]) <= plan.error)
+
+
+def test_curves_are_those_of_the_scores(found):
+    assert list(found.curves) == ["exact", "twin", "encrypted"]
+    assert found.positive == "1"
+    for way, curve in found.curves.items():
+        false, true, _ = roc_curve(Y, found.scores[way][:, 0], drop_intermediate=False)
+        assert curve.false_positive_rate == pytest.approx(false)
+        assert curve.true_positive_rate == pytest.approx(true)
+    assert found.encrypted.auc == found.curves["encrypted"].area
+
+
+def test_polynomials_are_shown_beside_what_the_plan_saw(found):
+    assert found.expected_apart == pytest.approx(found.part.apart.largest)
+    (line,) = (line for line in str(found).splitlines() if "|twin - exact|" in line)
+    assert line.split()[-2:] == [f"{found.part.apart.largest:.1e}", f"{found.expected_apart:.1e}"]
+    assert found.to_dict()["plan"]["apart"] == found.expected_apart
+
+
+def test_what_the_plan_saw_is_in_the_units_of_the_model():
+    model = fhenn.Sequential([fhenn.Linear([[1.0, -1.0]]), fhenn.Sigmoid(), fhenn.Linear([[1e6]])])
+    x = rng.uniform(-1, 1, (20, 2))
+    found = comparison.compare(model, fhenn.plan(model, inputs=x, bounds=[-1, 1], relative=True), x)
+    assert max(found.plan.units) > 1
+    assert found.expected_apart == pytest.approx(found.part.apart.largest)
+
+
+def test_without_samples_a_plan_saw_nothing(linear):
+    found = comparison.compare(*linear, rng.uniform(-1, 1, (4, 2)))
+    assert found.expected_apart is None
+    assert "|twin - exact|" not in str(found)
+    assert (found.curves, found.positive) == ({}, None)
+
+
+@pytest.fixture(scope="module")
+def three():
+    """A model of three classes, its samples and labels, with mistakes."""
+    x, y = load_iris(return_X_y=True)
+    x = x + rng.normal(0, 1, x.shape)
+    fitted = LogisticRegression().fit(x, y)
+    return fitted, fhenn.from_sklearn(fitted), x, y
+
+
+def test_of_several_classes_the_area_is_one_against_the_rest(three):
+    fitted, model, x, y = three
+    found = comparison.compare(model, fhenn.plan(model, inputs=x, rows=50), x, y, rows=50)
+    wanted = roc_auc_score(y, fitted.predict_proba(x), multi_class="ovr")
+    assert found.whole.exact.auc == pytest.approx(wanted, abs=1e-12)
+    part = roc_auc_score(y[found.rows], fitted.predict_proba(x[found.rows]), multi_class="ovr")
+    assert found.encrypted.auc == pytest.approx(part, abs=5e-3)
+    assert "area under the ROC curve" in str(found)
+    assert found.curves == {}
+
+
+def test_there_is_no_area_of_several_classes_where_one_is_missing_or_nothing_ranks(three):
+    _, model, x, y = three
+    scores = model.scores(x)
+    assert Quality.of(model.reading, scores, y).auc < 1
+    assert Quality.of(model.reading, scores[y > 0], y[y > 0]).auc is None
+    assert Quality.of(fhenn.Reading.classification([0, 1, 2]), scores, y).auc is None
+    scores[0] = np.nan
+    assert Quality.of(model.reading, scores, y).auc is None
 
 
 def test_it_says_what_it_took(found):
@@ -221,7 +283,7 @@ def test_many_classes():
     plan = fhenn.plan(model, inputs=x, accuracy=0.05)
     found = comparison.compare(model, plan, x, y)
     assert found.encrypted.score == accuracy_score(y, found.scores["encrypted"].argmax(axis=1))
-    assert found.encrypted.auc is None
+    assert found.encrypted.auc == pytest.approx(roc_auc_score(y, model.predict_proba(x), multi_class="ovr"), abs=5e-3)
     ordered = np.sort(found.scores["twin"], axis=1)
     assert found.close == np.sum(ordered[:, -1] - ordered[:, -2] <= 2 * plan.error)
 

@@ -74,6 +74,24 @@ def test_a_comparison_shows_what_polynomials_and_encryption_do(tmp_path):
     save(figure, tmp_path / "compared.png")
 
 
+def test_a_comparison_of_two_classes_has_roc_curves(tmp_path):
+    model = fhenn.ImportedModel([fhenn.Linear([[1.0, -1.0]])], fhenn.Reading.classification(["no", "yes"]))
+    x = rng.uniform(-1, 1, (40, 2))
+    labels = np.where(x @ [1, -1] + rng.normal(0, 0.5, 40) > 0, "yes", "no")
+    found = fhenn.compare(model, fhenn.plan(model, bounds=[-1, 1]), x, labels)
+    figure = comparison_figure(found)
+    ranks = figure.axes[2]
+    assert ranks.get_title() == "positive: yes"
+    ways = ("exact", "twin", "encrypted")
+    areas = [f"{way}, area {found.curves[way].area:.4f}" for way in ways]
+    assert [text.get_text() for text in ranks.get_legend().texts] == areas
+    drawn = [line.get_ydata().tolist() for line in ranks.lines[1:]]
+    assert drawn == [found.curves[way].true_positive_rate.tolist() for way in ways]
+    assert "area" not in " ".join(text.get_text() for text in figure.legends[0].texts)
+    save(figure, tmp_path / "compared.png")
+    assert len(comparison_figure(fhenn.compare(model, found.plan, x)).axes) == 2
+
+
 def test_what_is_exact_or_unknown_is_not_drawn():
     exact = comparison_figure(compared(fhenn.Square()))
     assert POLYNOMIAL not in {line.get_color() for line in exact.axes[0].lines}

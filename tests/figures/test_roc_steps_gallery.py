@@ -50,16 +50,39 @@ def test_roc_refuses(labels, scores, error):
         roc(labels, scores)
 
 
-def test_roc_figure_draws_every_curve_in_both_panels(tmp_path):
+def test_roc_figure_draws_every_curve(tmp_path):
     figure = roc_figure([0, 1, 0, 1], {"exact": [0.1, 0.9, 0.2, 0.8], "encrypted": [0.1, 0.4, 0.4, 0.9]})
-    whole, corner = figure.axes
-    assert len(corner.lines) == 2
+    (whole,) = figure.axes
     assert len(whole.lines) == 3
     assert [text.get_text() for text in figure.legends[0].texts] == ["exact, area 1.0000", "encrypted, area 0.8750"]
     save(figure, str(tmp_path / "roc.png"))
     for count in (0, 4):
         with pytest.raises(ParameterError, match="draws 1 to 3 sets"):
             roc_figure([0, 1], {str(place): [0.0, 1.0] for place in range(count)})
+
+
+@pytest.mark.parametrize(("apart", "panels"), [(0.4, 1), (1.4, 1), (3.3, 2), (20, 1), (-20, 1)])
+def test_the_corner_is_drawn_where_curves_pass_it(apart, panels):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 400)
+    scores = rng.normal(size=400) + apart * labels
+    figure = roc_figure(labels, {"exact": scores, "twin": scores})
+    assert len(figure.axes) == panels
+    assert [axes.get_ylabel() for axes in figure.axes] == ["true positive rate"] * panels
+    if panels == 2:
+        corner, curve = figure.axes[1], roc(labels, scores)
+        (_, right), (low, _) = corner.get_xlim(), corner.get_ylim()
+        false, true = curve.false_positive_rate, curve.true_positive_rate
+        assert np.count_nonzero((false < right) & (true > low)) > 10
+        assert right < 0.2
+
+
+def test_the_corner_is_as_wide_as_the_farthest_curve_needs():
+    labels, near = np.repeat([0, 1], 50), np.arange(100.0)
+    far = near.copy()
+    far[[45, 55]] = far[[55, 45]]
+    figure = roc_figure(labels, {"exact": near, "encrypted": far})
+    assert figure.axes[1].get_xlim()[1] == pytest.approx(3 * 0.02)
 
 
 def test_steps_figure_shows_scale_room_level_and_error(tmp_path):
