@@ -40,6 +40,7 @@ from fhenn.uncopied import Uncopied
 Floats = NDArray[np.float64]
 OnBounds = Literal["raise", "clip"]
 
+_ON_SAMPLES = "the polynomials of activations were chosen on what samples bring, not on all that the bounds allow"
 _ROWS = 100
 """Samples that one upload is planned for where nobody says: training data are more than a call predicts, and more than
 that go in several uploads."""
@@ -290,7 +291,8 @@ def encrypted_model(
     ("warn"), where there is a witness.
     witness: whether the server returns what shows that values left a domain; None for where the ranges are from data.
     ranges: what comes to activations, as for `fhenn.plan`: "auto" is the worst case within the bounds where stand-ins
-    and plan reach the accuracy for it, and otherwise what the samples bring, with a PlanWarning.
+    and plan reach the accuracy for it, and otherwise what the samples bring, with a PlanWarning; so it is too where
+    stand-ins were chosen together by agreement, as ReLU's are, unless `agreement` or `depth` asks for that here.
     range_margin: how many times wider than what the samples reach ranges from data are.
     agreement, depth: of stand-ins that are chosen together by their agreement with the exact model on the samples, as
     for `ImportedModel.for_inputs`: where one of them is given, stand-ins that were chosen so before are chosen anew.
@@ -368,7 +370,10 @@ def planned(
 
     agreeing = model.agreeing(known, accuracy, ranges, goal)
     if agreeing is not None:
-        return attempt("data", agreeing)
+        made = attempt("data", agreeing)
+        if ranges == "auto" and not goal.chooses:
+            _tell_of_ranges(made[1], _ON_SAMPLES)
+        return made
     if ranges != "auto" or known.samples is None:
         return attempt("worst" if ranges == "auto" else ranges)
     with warnings.catch_warnings():
@@ -383,8 +388,11 @@ def planned(
         if isinstance(refusal, PlanError):
             raise refusal from None
         return attempt("worst")  # off by more than was asked for, with a warning that says so
-    found = made[1].ranges
-    if found is not None and found.intervals:
-        reason = refusal.reason if isinstance(refusal, PlanError) else str(refusal).partition(". ")[0]
-        warnings.warn(PlanWarning(reason, str(found)), stacklevel=3)
+    _tell_of_ranges(made[1], refusal.reason if isinstance(refusal, PlanError) else str(refusal).partition(". ")[0])
     return made
+
+
+def _tell_of_ranges(made: Plan, reason: str) -> None:
+    """Warn where a plan stands on ranges from data that nobody asked for. reason: why it does."""
+    if made.ranges is not None and made.ranges.intervals:
+        warnings.warn(PlanWarning(reason, str(made.ranges)), stacklevel=4)

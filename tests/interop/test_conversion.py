@@ -243,6 +243,7 @@ def test_smooth_functions_go_as_before_unless_asked():
     assert fhenn.from_sklearn(exact, inputs=train, agreement=0.9).cost < before.cost
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.PlanWarning")  # of ranges from data
 @pytest.mark.thorough
 def test_the_encrypted_model_is_the_one_that_was_converted(wine):
     exact, train, _, test, _ = wine
@@ -257,6 +258,7 @@ def test_the_encrypted_model_is_the_one_that_was_converted(wine):
         assert (private.predict(inside) == exact.predict(inside)).all()
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.PlanWarning")  # of ranges from data
 @pytest.mark.thorough
 def test_an_encrypted_model_converts_what_was_not(wine):
     exact, train, *_ = wine
@@ -269,6 +271,7 @@ def planned_with(model, train, **goal):
     return planned(model, model.inputs(train), 1e-3, rows=1, goal=Goal(**goal))
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.PlanWarning")  # of ranges from data
 @pytest.mark.thorough
 def test_an_encrypted_model_takes_what_the_importers_take(wine):
     exact, train, labels, *_ = wine
@@ -285,6 +288,7 @@ def test_an_encrypted_model_takes_what_the_importers_take(wine):
     assert private.model.conversion.exact == exact.score(train, labels)
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.PlanWarning")  # of ranges from data
 @pytest.mark.thorough
 def test_what_was_converted_is_converted_anew_where_that_is_asked(wine):
     _, train, labels, *_ = wine
@@ -298,6 +302,22 @@ def test_what_was_converted_is_converted_anew_where_that_is_asked(wine):
     assert before.conversion.twin is None
     with pytest.raises(AccuracyLost):
         planned_with(before, train, depth=4, max_loss=1e-4)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("known", [False, True], ids=["as imported", "converted before"])
+def test_ranges_from_data_that_nobody_asked_for_are_warned_of_where_polynomials_go_by_agreement(wine, known):
+    exact, train, *_ = wine
+    model = of(wine) if known else fhenn.from_sklearn(exact)
+    with pytest.warns(PlanWarning, match=r"chosen on what samples bring.*ranges from 133 samples") as caught:
+        plan = fhenn.encrypted_model(model, inputs=train).plan
+    assert plan.ranges.intervals
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asked = fhenn.encrypted_model(model, inputs=train, ranges="data").plan
+        fhenn.encrypted_model(model, inputs=train, agreement=0.9)
+    assert asked.ranges == plan.ranges
 
 
 @pytest.mark.thorough
