@@ -27,7 +27,7 @@ class _Subjects(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The arguments, with the name of an activation first."""
-        if not args:
+        if not args and not ctx.resilient_parsing:  # which is how completion parses
             ctx.fail(f"Say what to draw: {', '.join(self.commands)}.")
         name = next((each for each in args if each in NAMES), None)
         if name is not None and args[0].startswith("-") and args[0] not in ctx.help_option_names:
