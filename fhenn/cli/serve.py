@@ -12,7 +12,7 @@ from fhenn.artifacts import read_kind
 from fhenn.cli.complete import files, owners, tokens, versions
 from fhenn.cli.complete import models as stored_models
 from fhenn.cli.pools import ray_option
-from fhenn.cli.show import FILE, Grid, as_json_option, local_time, say, tell
+from fhenn.cli.show import FILE, Grid, as_json_option, local_time, say, tell, warn
 from fhenn.cli.shown_page import DEMO_NAME, checked_page, demo_model, page_address
 from fhenn.errors import ExtraMissing, ParameterError
 from fhenn.pool.base import number_of_workers
@@ -21,7 +21,7 @@ from fhenn.pool.hosts import require_same_fhenn
 from fhenn.service.addresses import PROXY_HEADERS
 from fhenn.service.folder import require_posix
 from fhenn.service.security_log import NAME, append
-from fhenn.service.tokens import Token, Tokens
+from fhenn.service.tokens import HOW_TO_MEND, Token, Tokens
 
 if TYPE_CHECKING:
     from fhenn.service.model_store import ModelStore
@@ -357,6 +357,8 @@ def list_tokens(store: Path, as_json: bool) -> None:
     """List ids, owners, expiry, models and samples a day; not the tokens."""
     tokens = Tokens(store / "tokens")
     records = tokens.all()
+    for path in tokens.damaged():
+        warn(f"{path} is damaged: it is no token. {HOW_TO_MEND}")
     rows = [
         {"id": record.id, "owner": record.owner, "created": record.created, "expires": record.expires}
         | {"models": record.models, "samples_per_day": record.samples_per_day}

@@ -13,6 +13,28 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
+NAME_ANOTHER = "Name another with --store or FHENN_STORE: a store, an empty folder, or one that is to be made."
+"""The way out where a folder is no store."""
+
+_OF_A_STORE = frozenset({"models", "keys", "used", "uploads", "tokens", "clock", "lock", "models.lock", "tokens.lock"})
+_OF_A_DISK = frozenset({"lost+found"})
+"""Where a store is a disk of its own, its file system makes this."""
+
+
+def foreign_in(path: Path) -> str:
+    """Why a folder cannot be a store, as the end of a sentence: it holds what no service put there; empty if it can be.
+
+    path: of the folder, which need not be there.
+
+    Raises OSError.
+    """
+    names = sorted(each.name for each in path.iterdir() if not each.name.startswith(".")) if path.is_dir() else []
+    others = [name for name in names if name not in _OF_A_DISK and not name.startswith("security.log")]
+    if not others or not _OF_A_STORE.isdisjoint(others):
+        return ""
+    return f"is no store of a service: it holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}"
+
+
 def require_posix() -> None:
     """Require a system with POSIX's owners, modes, locks and pipes. Raises ServiceRefused elsewhere."""
     if os.name != "posix":

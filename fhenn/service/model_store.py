@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fhenn.artifacts import model_from_bytes, plan_from_bytes, plan_to_bytes, reading_from_bytes
 from fhenn.artifacts.files import make_folder, remove, remove_folder, sweep, write, write_folder
-from fhenn.errors import ParameterError, StoreDamaged, WireFormatError
+from fhenn.errors import FhennError, ParameterError, StoreDamaged, WireFormatError
 from fhenn.interop import Reading
 from fhenn.planner import Plan, fingerprint_of, verify
 from fhenn.service.folder import require_private, require_private_inside
@@ -131,13 +131,25 @@ class ModelStore:
 
     def outline(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
         """Name, current version and all versions of each model, read from the names of files. Raises OSError."""
-        models = []
-        for home in sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)):
-            current = self._current(home)
-            if current is not None:
-                versions = sorted(path.name for path in home.iterdir() if is_version(path.name))
-                models.append((home.name, current, tuple(versions)))
-        return tuple(models)
+        entries = (self._entry(home) for home in self._homes())
+        return tuple(entry for entry in entries if entry is not None)
+
+    def faults(self) -> Iterator[tuple[str, FhennError | OSError]]:
+        """What keeps the models from being served: each name, and the error that `catalogue` raises for it.
+
+        Raises OSError where the folder cannot be read.
+        """
+        for home in self._homes():
+            try:
+                entry = self._entry(home)
+                if entry is not None:
+                    self._versions(*entry, {})
+            except (FhennError, OSError) as error:
+                yield home.name, error
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the models, also of those that are damaged. Raises OSError."""
+        return tuple(home.name for home in self._homes() if (home / _CURRENT).exists())
 
     def slots(self) -> dict[str, int]:
         """Slots of a ciphertext for the current version of each model, by its name. Raises FhennError, OSError."""
@@ -156,12 +168,8 @@ class ModelStore:
         outline, known = self.outline(), known or Catalogue()
         return Catalogue(
             {
-                name: {
-                    version: known.versions.get(name, {}).get(version) or self._load(name, version)
-                    for version in versions
-                }
+                name: self._versions(name, current, versions, known.versions.get(name, {}))
                 for name, current, versions in outline
-                if _require_current(self._folder / name, current, versions)
             },
             {name: current for name, current, _ in outline},
         )
@@ -210,6 +218,25 @@ class ModelStore:
         write(home / _CURRENT, version.encode(), private=True, overwrite=True)
         return version
 
+    def _homes(self) -> list[Path]:
+        """The folders of the models. Raises OSError."""
+        return sorted(path for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+
+    def _entry(self, home: Path) -> tuple[str, str, tuple[str, ...]] | None:
+        """Name, current version and all versions of a model; None where there is none yet. Raises OSError."""
+        current = self._current(home)
+        if current is None:
+            return None
+        return home.name, current, tuple(sorted(path.name for path in home.iterdir() if is_version(path.name)))
+
+    def _versions(
+        self, name: str, current: str, versions: tuple[str, ...], known: Mapping[str, StoredModel]
+    ) -> dict[str, StoredModel]:
+        """The versions of a model, those that are not known read and verified. Raises FhennError, OSError."""
+        if current not in versions:
+            raise _damaged(self._folder / name, f"the current version, {current[:80]!r}, is not there")
+        return {version: known.get(version) or self._load(name, version) for version in versions}
+
     def _load(self, name: str, version: str) -> StoredModel:
         """Read and verify a version. Raises FhennError, OSError."""
         folder = self._folder / name / version
@@ -252,13 +279,6 @@ class ModelStore:
                 path.rename(home)
         elif path.name.startswith(".new-"):
             remove_folder(path)
-
-
-def _require_current(home: Path, current: str, versions: tuple[str, ...]) -> bool:
-    """True. Raises StoreDamaged where the current version of a model is not among its versions."""
-    if current not in versions:
-        raise _damaged(home, f"the current version, {current[:80]!r}, is not there")
-    return True
 
 
 def _damaged(home: Path, reason: str) -> StoreDamaged:

@@ -31,6 +31,8 @@ _TOKEN = re.compile(r"fhenn_([0-9a-f]{16})_([A-Za-z0-9_-]{43})", re.ASCII)
 _OWNER = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 _FEWEST_SLOTS = 2048
 """Slots of the smallest ring that a plan can have: an upload counts as a multiple of its plan's slots."""
+HOW_TO_MEND = "Delete that file, and make its holder a token with `fhenn token create`."
+"""The way out where the file of a token is damaged."""
 _LARGEST = 1 << 20
 """Bytes of a token's file that are read: it may name many models."""
 _WAIT = 10.0
@@ -127,6 +129,10 @@ class Tokens:
         tokens = (self._read(path.stem) for path in self._folder.glob("*.json"))
         return sorted((token for token in tokens if token), key=lambda token: (token.created, token.id))
 
+    def damaged(self) -> list[Path]:
+        """The files among the tokens that cannot be read as one: whoever holds such a token is refused."""
+        return sorted(path for path in self._folder.glob("*.json") if not self._read(path.stem) and path.exists())
+
     def has_expired(self, token: Token) -> bool:
         """Whether a token has expired, by the store's clock."""
         return token.has_expired(self._clock.date())
@@ -197,7 +203,9 @@ class Tokens:
 def _token(text: bytes) -> Token:
     """What is kept of a token, from its file. Raises ValueError where it is not a file of ours."""
     token: Token = built(Token, read_json(text))
-    datetime.fromisoformat(token.expires)
+    for moment in (token.created, token.expires):
+        if datetime.fromisoformat(moment).tzinfo is None:  # it cannot be compared with the clock's
+            raise ValueError(f"{moment} does not say of which time zone it is")
     return token
 
 

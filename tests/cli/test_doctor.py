@@ -220,10 +220,93 @@ def test_what_a_store_lacks(store, monkeypatch):
 
 
 def test_no_store(tmp_path):
-    assert worst(tmp_path / "none").state == "note"
+    missing = worst(tmp_path / "none")
+    assert (missing.state, "FHENN_STORE" in missing.way_out) == ("fault", True)
     assert worst(tmp_path / "none", named=False).state == "ok"
     assert not (tmp_path / "none").exists()
-    assert "no store" in worst(tmp_path).says
+    assert worst(tmp_path).state == "note"
+    assert "no store yet" in worst(tmp_path).says
+    (tmp_path / "letter.txt").write_text("")
+    foreign = worst(tmp_path)
+    assert foreign.state == "fault"
+    assert "no store of a service: it holds letter.txt" in foreign.says
+    assert worst(tmp_path, named=False).state == "note"
+
+
+def test_a_variable_that_names_no_store(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("FHENN_STORE", str(tmp_path / "none"))
+    assert run(["doctor", "--json"]) == 1
+    assert f"there is no {tmp_path / 'none'}" in capsys.readouterr().out
+
+
+def damage_model(store):
+    (path,) = (store / "models").glob("m/*/model.fhenn")
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def damage_current(store):
+    (store / "models" / "m" / "current").write_text("x")
+
+
+def make_current_unreadable(store):
+    (store / "models" / "m" / "current").write_bytes(b"\xff")
+
+
+def remove_plan(store):
+    next((store / "models").glob("m/*/plan.fhenn")).unlink()
+
+
+@pytest.mark.parametrize("damage", [damage_model, damage_current, make_current_unreadable, remove_plan])
+def test_a_model_that_would_not_be_served(store, damage):
+    damage(store)
+    with pytest.raises((fhenn.errors.FhennError, OSError)) as refused:
+        ModelStore(store / "models").catalogue()
+    before = state_of(store)
+    faults = [check for check in check_store(store, True) if check.state == "fault"]
+    assert len(faults) == 1
+    assert faults[0].says.startswith("model m: ")
+    assert "fhenn model add" in faults[0].way_out
+    assert getattr(refused.value, "reason", "No such file") in faults[0].says
+    assert state_of(store) == before
+
+
+def test_each_model_is_looked_at(store):
+    models, model = ModelStore(store / "models"), fhenn.Linear([[2.0]])
+    plan = fhenn.plan(model, bounds=[-1, 1])
+    models.add("n", artifacts.model_to_bytes(model), artifacts.plan_to_bytes(plan.public(), model))
+    damage_model(store)
+    assert [name for name, _ in models.faults()] == ["m"]
+    says = [check.says for check in check_store(store, True)]
+    assert "1 model, 1 token" in says
+    (store / "models" / "n" / "current").write_text("x")
+    assert [check.state for check in check_store(store, True)].count("fault") == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b'{"id": 1}', b"\xff"])
+def test_a_token_that_cannot_be_read(store, content, capsys):
+    _, record = Tokens(store / "tokens").create("other")
+    path = store / "tokens" / f"{record.id}.json"
+    path.write_bytes(content)
+    fault = worst(store)
+    assert (fault.state, str(path) in fault.says, "token create" in fault.way_out) == ("fault", True, True)
+    assert run(["token", "list", "--store", str(store)]) == 0
+    said = capsys.readouterr()
+    assert f"{path} is damaged" in said.err
+    assert "me" in said.out
+
+
+def test_a_time_without_its_zone_is_no_token(store):
+    (path,) = (store / "tokens").glob("*.json")
+    path.write_text(path.read_text().replace("+00:00", ""))
+    assert Tokens(store / "tokens").damaged() == [path]
+
+
+@posix
+def test_a_store_that_others_read(store):
+    store.chmod(0o755)
+    note = worst(store)
+    assert (note.state, "0755" in note.says) == ("note", True)
+    assert note.way_out.startswith(f"Run chmod 700 {store}")
 
 
 @posix
