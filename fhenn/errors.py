@@ -895,16 +895,18 @@ class ServiceUnreachable(FhennError, ConnectionError):
     url: of the request.
     attempts: how many were made.
     reason: of the last failure.
+    suggestion: the way out, a sentence; empty for the usual one.
     """
 
     url: str
     attempts: int
     reason: str
+    suggestion: str = ""
 
     def _message(self) -> str:
         return (
             f"no answer from {self.url} in {self.attempts} attempts ({self.reason}). "
-            "Check the address, and that the service is running."
+            f"{self.suggestion or 'Check the address, and that the service is running.'}"
         )
 
 

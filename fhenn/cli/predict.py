@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import warnings
 from collections.abc import Callable
 from contextlib import closing
@@ -49,6 +48,7 @@ from fhenn.cli.streams import (
 from fhenn.cli.tables import CsvFormat, check_ending, csv_options
 from fhenn.errors import ParameterError
 from fhenn.service import RemoteServer
+from fhenn.service.tls import trust
 from fhenn.session.answer import OnViolation
 
 
@@ -271,9 +271,4 @@ def _token(file: Path | None) -> str:
 
 
 def _trust(cafile: Path | None) -> object:
-    if cafile is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=str(cafile))
-    except ssl.SSLError as error:
-        raise ParameterError(f"{cafile} does not hold certificates.", "Give a file of certificates in PEM.") from error
+    return True if cafile is None else trust(cafile)

@@ -48,6 +48,7 @@ _PHRASES = tuple(
         (r"say so: client\.keep_budget\([^()]*\), decrypt --shared-so-far", "say so with --shared-so-far"),
         (r"Name it \(Client\.from_secret_bytes\([^()]*\)[^()]*\)", "Put it beside the secret key"),
         (r"Say which: model=…", "Say which: --model NAME."),
+        (r"\bverify=…, or --cafile", "--cafile"),
         (r"Hand over Client\.evaluation_keys\(\)", "Give --keys"),
         (r"\bpublic_key=True", "--public-key"),
         (r"public_key must be True or False, not \S+\.", "--public-key takes no value."),

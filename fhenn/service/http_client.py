@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from io import BytesIO
+from os import PathLike
 from threading import Lock
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ import httpx
 
 from fhenn.errors import AnswerRefused
 from fhenn.service.http_response import HttpResponse, NoResponse
+from fhenn.service.tls import trust, way_out_of
 from fhenn.text import printable
 
 _WINDOW, _LEAST_RATE = 30.0, 1 << 14
@@ -99,6 +101,8 @@ class HttpClient:
 
     def __init__(self, url: str, token: str, silence: float, verify: Any) -> None:
         self._url, self._token, self._silence = url, token, silence
+        if isinstance(verify, (str, PathLike)):
+            verify = trust(verify)
         self._verify = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify=verify)
         self._network = _Network()
         self._http = httpx.Client(
@@ -165,7 +169,7 @@ class HttpClient:
                 reason = f"the answer was not complete after {seconds:.0f} s"
             elif pace.slow:
                 reason = f"less than {_WINDOW * _LEAST_RATE:,.0f} bytes of the answer came in {_WINDOW:.0f} s"
-            raise NoResponse(reason[:200], connecting, late or pace.slow) from error
+            raise NoResponse(reason[:200], connecting, late or pace.slow, way_out_of(error)) from error
         return HttpResponse(response.status_code, response.reason_phrase, response.headers, body)
 
     def _body(self, response: httpx.Response, what: str, most: int, way_out: str) -> bytes:

@@ -28,8 +28,9 @@ class NoResponse(Exception):
     reason: what failed, as a clause.
     connecting: whether it failed before there was a connection.
     late: whether the deadline had passed, or the answer came too slowly.
+    way_out: what to do, as a sentence; empty where the reason does not tell.
     """
 
-    def __init__(self, reason: str, connecting: bool, late: bool) -> None:
+    def __init__(self, reason: str, connecting: bool, late: bool, way_out: str = "") -> None:
         super().__init__(reason)
-        self.reason, self.connecting, self.late = reason, connecting, late
+        self.reason, self.connecting, self.late, self.way_out = reason, connecting, late, way_out

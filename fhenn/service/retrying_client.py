@@ -112,7 +112,7 @@ class RetryingClient:
             except NoResponse as error:
                 quick = monotonic() - start < _QUICK
                 last = error.late or (first and error.connecting and not (attempt == 1 and quick))
-                failure: Exception = ServiceUnreachable(self._url, attempt, error.reason)
+                failure: Exception = ServiceUnreachable(self._url, attempt, error.reason, error.way_out)
                 failure.__cause__ = error
             except _ErrorResponse as error:
                 failure, wait = error.error, error.wait

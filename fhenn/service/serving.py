@@ -25,6 +25,7 @@ from fhenn.service.page import Page
 from fhenn.service.security_log import NAME as SECURITY_LOG
 from fhenn.service.security_log import append
 from fhenn.service.store import Store
+from fhenn.service.tls import require_pair
 
 
 def serve(
@@ -75,6 +76,8 @@ def serve(
             f"on {host}, plain HTTP would show tokens to whoever reads the network.",
             "Give --ssl-certfile and --ssl-keyfile, or --tls-elsewhere where something in front of it ends TLS.",
         )
+    if certificate is not None and key is not None:
+        require_pair(certificate, key)
     shown_page = None if page is None else Page.read(page)
     allowed = [origin_of(each) for each in origins]
     log_as_json()
