@@ -14,20 +14,29 @@ from fhenn.cli.complete import models as stored_models
 from fhenn.cli.pools import ray_option
 from fhenn.cli.show import FILE, Grid, as_json_option, local_time, say, tell, warn
 from fhenn.cli.shown_page import DEMO_NAME, checked_page, demo_model, page_address
-from fhenn.errors import ExtraMissing, ParameterError
+from fhenn.errors import ExtraMissing, ParameterError, StoreUnsafe
 from fhenn.pool.base import number_of_workers
 from fhenn.pool.cluster import Cluster
 from fhenn.pool.hosts import require_same_fhenn
 from fhenn.service.addresses import PROXY_HEADERS
-from fhenn.service.folder import require_posix
+from fhenn.service.folder import NAME_ANOTHER, foreign_in, require_posix
 from fhenn.service.security_log import NAME, append
 from fhenn.service.tokens import HOW_TO_MEND, Token, Tokens
 
 if TYPE_CHECKING:
     from fhenn.service.model_store import ModelStore
 
+
+def _checked_store(context: click.Context, parameter: click.Parameter, store: Path) -> Path:
+    """A folder that is a store or can become one. Raises StoreUnsafe, OSError."""
+    if foreign := foreign_in(store):
+        raise StoreUnsafe(str(store), foreign, NAME_ANOTHER)
+    return store
+
+
 _STORE = click.option(
     "--store",
+    callback=_checked_store,
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("fhenn-store"),
     show_default=True,
@@ -136,7 +145,7 @@ def serve(
       fhenn serve --demo --page fhenn/web/dist       the client in a browser
 
     The secret keys stay with the clients, the models stay here. Logs are JSON on standard error; /docs describes the
-    interface, /metrics counts. SIGTERM finishes what runs.
+    interface, /metrics counts. SIGTERM finishes what runs; SIGHUP reads the certificate anew.
     """
     require_posix()
     try:
@@ -225,7 +234,9 @@ def add(name: str, model_file: Path, plan_file: Path, store: Path, security_log:
 
     From the files of the model and its plan. Adding an earlier version again makes it the current one again.
     """
+    new = _is_new(store)
     version = _models(store).add(name, read_kind(model_file, "model"), read_kind(plan_file, "plan"))
+    _say_new(store, new)
     append(security_log or store / NAME, "model", "added", model=name, version=version)
     tell(as_json, {"name": name, "version": version}, f"{name} {version} is current")
 
@@ -264,6 +275,17 @@ def remove(name: str, version: str | None, store: Path, security_log: Path | Non
     _models(store).remove(name, version)
     append(security_log or store / NAME, "model", "removed", model=name, version=version)
     tell(as_json, {"removed": name, "version": version}, f"removed {name}{' ' + version if version else ''}")
+
+
+def _is_new(store: Path) -> bool:
+    """Whether there is no store yet in a folder. Raises OSError."""
+    return not any((store / name).exists() for name in ("models", "tokens", "lock"))
+
+
+def _say_new(store: Path, new: bool) -> None:
+    """Say that a store was made, where there was none: a service elsewhere would not know what is in it."""
+    if new:
+        say(f"made a new store at {store.resolve()}", err=True)
 
 
 def _models(store: Path) -> ModelStore:
@@ -324,7 +346,9 @@ def create(
     for name in _missing_models(store, models, samples_per_day):
         say(f"The store has no model {name!r} yet: the token will reach it when it is added.", err=True)
     shown = None if page is None else checked_page(page)  # a wrong one before a token is made
+    new = _is_new(store)
     text, record = _create_token(store, security_log, owner, days, models, samples_per_day)
+    _say_new(store, new)
     address = None if shown is None else f"{shown}#token={text}"
     result: dict[str, object] = {"token": text, "id": record.id, "owner": record.owner, "expires": record.expires}
     result |= {"models": record.models, "samples_per_day": samples_per_day}

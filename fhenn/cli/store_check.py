@@ -31,7 +31,7 @@ def check_store(store: Path, named: bool) -> Iterator[Check]:
             missing = Check("store", "fault", f"there is no {store}", way_out)
             yield missing if named else Check("store", "ok", "none here")
         elif foreign := foreign_in(store):
-            yield Check("store", "fault" if named else "note", f"{store} {foreign}", NAME_ANOTHER)
+            yield Check("store", "fault" if named else "note", f"{store}: {foreign}", NAME_ANOTHER)
         elif not any((store / name).exists() for name in ("models", "tokens", "lock")):
             yield Check("store", "note", f"{store} is empty: no store yet", "Let `fhenn model add` make it.")
         else:

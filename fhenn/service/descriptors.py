@@ -36,5 +36,13 @@ def fit_descriptors(limits: Limits) -> Limits:
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return limits
     fewer = max(8, soft - own)
-    log(logging.WARNING, "fewer connections: too few file descriptors", connections=fewer, descriptors=soft)
+    log(
+        logging.WARNING,
+        "fewer connections: too few file descriptors",
+        connections=fewer,
+        asked=limits.connections,
+        descriptors=soft,
+        needed=wanted,
+        way_out=f"Allow {wanted}: ulimit -n {wanted}, LimitNOFILE={wanted} of systemd, or --ulimit of docker run.",
+    )
     return replace(limits, connections=fewer)

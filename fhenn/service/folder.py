@@ -22,7 +22,7 @@ _OF_A_DISK = frozenset({"lost+found"})
 
 
 def foreign_in(path: Path) -> str:
-    """Why a folder cannot be a store, as the end of a sentence: it holds what no service put there; empty if it can be.
+    """Why a folder cannot be a store, as a clause: it holds what no service put there. Empty where it can be one.
 
     path: of the folder, which need not be there.
 
@@ -32,7 +32,7 @@ def foreign_in(path: Path) -> str:
     others = [name for name in names if name not in _OF_A_DISK and not name.startswith("security.log")]
     if not others or not _OF_A_STORE.isdisjoint(others):
         return ""
-    return f"is no store of a service: it holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}"
+    return f"it is no store of a service, but holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}"
 
 
 def require_posix() -> None:

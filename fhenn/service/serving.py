@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
+from fhenn import __version__
 from fhenn.errors import ServiceRefused
 from fhenn.pool.cluster import Cluster
 from fhenn.service.addresses import PROXY_HEADERS, networks_of
@@ -47,6 +49,8 @@ def serve(
 ) -> None:
     """Serve the models in a folder until a SIGTERM or SIGINT; requests that run are finished then.
 
+    On a SIGHUP the certificate and its key are read anew, for the connections to come; without them it stops, too.
+
     folder: of the store.
     host: address or name to listen on.
     port: to listen on; 0 for a free one.
@@ -68,7 +72,6 @@ def serve(
     """
     require_posix()
     proxies = networks_of(trusted_proxies)
-    limits = fit_descriptors(limits or Limits())
     if (certificate is None) != (key is None):
         raise ServiceRefused("TLS needs a certificate and its key.", "Give --ssl-certfile and --ssl-keyfile.")
     if certificate is None and not tls_elsewhere and not is_loopback(host):
@@ -81,6 +84,7 @@ def serve(
     shown_page = None if page is None else Page.read(page)
     allowed = [origin_of(each) for each in origins]
     log_as_json()
+    limits = fit_descriptors(limits or Limits())
     if shown_page is not None:
         log(logging.INFO, "page", sha256=shown_page.sha256, files=len(shown_page.files))
     store = Store(folder, limits.keys_per_owner, limits.bytes_per_owner)
@@ -122,8 +126,15 @@ def serve(
             listener.connections, listener.plain = service.connections, certificate is None
             scheme = "http" if certificate is None else "https"
             shown = f"[{host}]" if ":" in host else host
-            server = _Server(config, lambda: on_start(f"{scheme}://{shown}:{listener.getsockname()[1]}"))
-            for number in (signal.SIGINT, signal.SIGTERM):
+            address = f"{scheme}://{shown}:{listener.getsockname()[1]}"
+
+            def started() -> None:
+                fields = {"store": str(folder.resolve()), "address": address, "workers": limits.workers}
+                log(logging.INFO, "service started", version=__version__, **fields)
+                on_start(address)
+
+            server = _Server(config, started)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 # uvicorn raises the signal that stopped it again, for the handler of before: a stop is no failure
                 signal.signal(number, lambda number, frame: None)
             server.run(sockets=[listener])
@@ -132,7 +143,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it accepts requests."""
+    """uvicorn's server, which says when it accepts requests, and reads its certificate anew on a SIGHUP."""
 
     def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
         super().__init__(config)
@@ -141,4 +152,20 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
             self._on_start()
+
+    def _hang_up(self) -> None:
+        """On a SIGHUP, read the certificate anew for the connections to come; without TLS, stop as on a SIGTERM."""
+        context, certificate, key = self.config.ssl, self.config.ssl_certfile, self.config.ssl_keyfile
+        if context is None or certificate is None or key is None:
+            log(logging.INFO, "stopping on SIGHUP")
+            self.should_exit = True
+            return
+        try:
+            require_pair(Path(certificate), Path(key), reload=True)  # one that is refused leaves the context as it was
+            context.load_cert_chain(certificate, key)
+        except (ServiceRefused, OSError) as error:
+            log(logging.ERROR, "certificate of before is kept", reason=str(error))
+        else:
+            log(logging.INFO, "certificate read anew on SIGHUP", certificate=str(certificate))

@@ -62,11 +62,12 @@ def way_out_of(error: BaseException | None) -> str:
     return ""
 
 
-def require_pair(certificate: Path, key: Path) -> None:
+def require_pair(certificate: Path, key: Path, reload: bool = False) -> None:
     """Require that a server can use a certificate and its key.
 
     certificate: PEM file of the certificate chain.
     key: PEM file of its key. Of one under a passphrase only the form is looked at.
+    reload: whether a service runs, which cannot ask for a passphrase: such a key is refused.
 
     Raises ServiceRefused, which names the file and the option that are wrong.
     """
@@ -83,6 +84,8 @@ def require_pair(certificate: Path, key: Path) -> None:
     if not has_key:
         raise ServiceRefused(f"--ssl-keyfile {key} holds no private key.", "Give the file with the key, PEM.")
     if b"ENCRYPTED" in secret:
+        if reload:
+            raise ServiceRefused(f"--ssl-keyfile {key} is under a passphrase.", "Start the service anew.")
         return
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)

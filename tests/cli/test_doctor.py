@@ -229,7 +229,7 @@ def test_no_store(tmp_path):
     (tmp_path / "letter.txt").write_text("")
     foreign = worst(tmp_path)
     assert foreign.state == "fault"
-    assert "no store of a service: it holds letter.txt" in foreign.says
+    assert "no store of a service, but holds letter.txt" in foreign.says
     assert worst(tmp_path, named=False).state == "note"
 
 

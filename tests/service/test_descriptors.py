@@ -11,6 +11,9 @@ from service_harness import PLAN, Running, kill, right, samples, stored, wait_fo
 from support import at_length, on_each
 
 import fhenn
+from fhenn.service.descriptors import fit_descriptors
+from fhenn.service.limits import Limits
+from fhenn.service.logs import LOG
 
 pytestmark = pytest.mark.thorough  # each starts a service or more, or trains
 
@@ -65,3 +68,13 @@ def test_descriptors_exhausted_for_long_then_freed(tmp_path, seconds):
         taken = exhaust_and_free(running, 2, seconds)
         print(f"\ndescriptors exhausted for {seconds} s, then freed: all workers back after {taken:.1f} s; asked: 10 s")
         assert taken < 10
+
+
+def test_how_many_descriptors_are_needed_is_said(monkeypatch, caplog):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 1024))
+    monkeypatch.setattr(LOG, "propagate", True)
+    limits = fit_descriptors(Limits(workers=1, connections=4096))
+    (fields,) = [record.fields for record in caplog.records]
+    assert limits.connections == fields["connections"] < fields["descriptors"] == 1024
+    assert (fields["asked"], fields["needed"]) == (4096, 4096 + 192 + 16)
+    assert f"ulimit -n {fields['needed']}" in fields["way_out"]

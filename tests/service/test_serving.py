@@ -249,3 +249,32 @@ def test_without_httpx_the_remote_server_says_how_to_install_it(monkeypatch):
     monkeypatch.delitem(sys.modules, "fhenn.service.http_client", raising=False)
     with pytest.raises(fhenn.errors.ExtraMissing, match="the extra client brings it"):
         fhenn.RemoteServer("http://127.0.0.1:1", "token")
+
+
+def test_a_new_store_is_told_of(tmp_path, monkeypatch, capsys):
+    from fhenn.cli import run as command  # noqa: PLC0415
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FHENN_STORE", raising=False)
+    for count in (1, 0):
+        assert command(["token", "create", "hospital"]) == 0
+        said = capsys.readouterr()
+        assert said.err.count(f"made a new store at {tmp_path / 'fhenn-store'}") == count
+        assert "made" not in said.out
+    Path("model.fhenn").write_bytes(model_to_bytes(MODEL))
+    Path("plan.fhenn").write_bytes(plan_to_bytes(PLAN))
+    assert command(["model", "add", "m", "model.fhenn", "plan.fhenn", "--store", "other"]) == 0
+    assert f"made a new store at {tmp_path / 'other'}" in capsys.readouterr().err
+
+
+def test_a_folder_of_other_things_is_no_store(tmp_path, capsys):
+    from fhenn.cli import run as command  # noqa: PLC0415
+
+    (tmp_path / "letter.txt").write_text("")
+    for words in (["token", "create", "hospital"], ["model", "list"], ["serve"]):
+        assert command([*words, "--store", str(tmp_path)]) == 2
+        assert "it is no store of a service, but holds letter.txt" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    (tmp_path / "letter.txt").unlink()
+    (tmp_path / "lost+found").mkdir()
+    assert command(["token", "create", "hospital", "--store", str(tmp_path)]) == 0

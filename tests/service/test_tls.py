@@ -1,12 +1,16 @@
 """Certificates that are refused: which file, which option, and the way out."""
 
+import json
+import os
+import shutil
+import signal
 import socket
 import ssl
 import threading
 from contextlib import contextmanager
 
 import pytest
-from service_harness import tls_of
+from service_harness import Running, stored, tls_of, wait_for
 
 import fhenn
 from fhenn.cli import run
@@ -118,3 +122,50 @@ def test_the_file_that_is_wrong_is_named(tmp_path, files):
             serve(tmp_path / "store", port=0, certificate=pair[0], key=pair[1])
         assert message in str(caught.value)
     assert not (tmp_path / "store").exists()
+
+
+def test_a_key_under_a_passphrase_is_for_a_start(tmp_path, files):
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(files[1].read_bytes().replace(b"PRIVATE", b"ENCRYPTED PRIVATE"))
+    require_pair(files[0], locked)
+    with pytest.raises(ServiceRefused, match="under a passphrase"):
+        require_pair(files[0], locked, reload=True)
+
+
+def events(running, event):
+    """The lines of a service's log about an event."""
+    return [line for line in map(json.loads, running.log.read_text().splitlines()) if line["event"] == event]
+
+
+def certificate_at(port):
+    return ssl.get_server_certificate(("127.0.0.1", port))
+
+
+@pytest.mark.thorough
+def test_a_certificate_is_read_anew_on_a_hang_up(tmp_path):
+    tls = tls_of(tmp_path)
+    (tmp_path / "next").mkdir()
+    with Running(stored(tmp_path / "store"), {"workers": 1}, tls=tls) as running:
+        (started,) = events(running, "service started")
+        assert started["address"] == running.url
+        assert started["store"] == str(tmp_path / "store")
+        assert (started["version"], started["workers"]) == (fhenn.__version__, 1)
+        before = certificate_at(running.port)
+        renewed = tls_of(tmp_path / "next")
+        shutil.copy(renewed[0], tls[0])
+        os.kill(running.pid(), signal.SIGHUP)  # the key is still that of before
+        wait_for(lambda: events(running, "certificate of before is kept"), 10)
+        assert certificate_at(running.port) == before
+        shutil.copy(renewed[1], tls[1])
+        os.kill(running.pid(), signal.SIGHUP)
+        wait_for(lambda: events(running, "certificate read anew on SIGHUP"), 10)
+        assert certificate_at(running.port) == renewed[0].read_text()
+        assert running.stop() == 0
+
+
+@pytest.mark.thorough
+def test_a_service_without_a_certificate_stops_on_a_hang_up(tmp_path):
+    with Running(stored(tmp_path / "store"), {"workers": 1}) as running:
+        os.kill(running.pid(), signal.SIGHUP)
+        assert running.process.wait(30) == 0
+        assert events(running, "stopping on SIGHUP")
