@@ -217,7 +217,14 @@ def _extras() -> Iterator[Check]:
     for name, libraries in missing.items():
         if libraries:
             says = f"{name} not installed ({_OFFERED[name]}): lacks {', '.join(libraries)}"
+            if name == "cli":  # this is one of its commands, so that they run
+                says = f"cli installed in part: lacks {', '.join(_use_of(library) for library in libraries)}"
             yield Check("extras", "note", says, f"Run {extras.install_line(name)}")
+
+
+def _use_of(library: str) -> str:
+    """A library of the extra cli, and what it is for."""
+    return f"{library}, for keys under a passphrase" if library == "cryptography" else library
 
 
 def _variables(environment: Mapping[str, str]) -> Iterator[Check]:

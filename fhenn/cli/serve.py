@@ -13,7 +13,7 @@ from fhenn.cli.complete import files, owners, tokens, versions
 from fhenn.cli.complete import models as stored_models
 from fhenn.cli.pools import ray_option
 from fhenn.cli.show import FILE, Grid, as_json_option, local_time, say, tell, warn
-from fhenn.cli.shown_page import DEMO_NAME, checked_page, demo_model, page_address
+from fhenn.cli.shown_page import DEMO_NAME, checked_page, demo_model, page_address, where_of
 from fhenn.errors import ExtraMissing, ParameterError, StoreUnsafe
 from fhenn.pool.base import number_of_workers
 from fhenn.pool.cluster import Cluster
@@ -184,7 +184,7 @@ def serve(
         def started(url: str) -> None:
             say(f"fhenn serves {url}")
             if page:
-                say(f"its page is at {page_address(url)}")
+                say(f"its page is at {page_address(url)}{where_of(url)}")
             if demo:
                 text = _create_token(store, security_log, "demo", 1.0, (DEMO_NAME,), None)[0]
                 say(f"to try it: {page_address(url, text) if page else text}")

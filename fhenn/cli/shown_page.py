@@ -17,23 +17,44 @@ from fhenn.service.origins import origin_of
 DEMO_NAME = "breast-cancer"
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  (listened on, never asked)
+_HOST = "HOST"
 
 
 def page_address(url: str, token: str | None = None) -> str:
-    """The address of a service's page, for a browser on the service's machine where it listens on all addresses.
+    """The address of a service's page.
+
+    Where the service listens on all addresses, it is for a browser on the service's machine; with TLS, the host is left
+    to be filled in, as a certificate names the one.
 
     url: of the service.
     token: that the address hands to the page, of `fhenn token create`; None for none. It goes behind a #, which
         browsers send to nobody.
 
     >>> page_address("http://0.0.0.0:8600", "fhenn_0"), page_address("https://[::]:8600")
-    ('http://127.0.0.1:8600/#token=fhenn_0', 'https://[::1]:8600/')
+    ('http://127.0.0.1:8600/#token=fhenn_0', 'https://HOST:8600/')
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if host in _ANY:
-        url = f"{parts.scheme}://{_ANY[host]}" + (f":{parts.port}" if parts.port else "")
+        port = f":{parts.port}" if parts.port else ""
+        url = f"{parts.scheme}://{_HOST if parts.scheme == 'https' else _ANY[host]}{port}"
     return f"{url.rstrip('/')}/" + ("" if token is None else f"#token={token}")
+
+
+def where_of(url: str) -> str:
+    """What to say behind `page_address` where the service listens on all addresses; empty where it does not.
+
+    url: of the service.
+
+    >>> where_of("http://0.0.0.0:8600"), where_of("http://127.0.0.1:8600")
+    (' for browsers on this machine', '')
+    """
+    parts = urlsplit(url)
+    if parts.hostname not in _ANY:
+        return ""
+    if parts.scheme == "http":
+        return " for browsers on this machine"
+    return f"; {_HOST} is a name or address of this machine that the certificate names"
 
 
 def checked_page(url: str) -> str:

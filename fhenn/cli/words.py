@@ -16,6 +16,7 @@ from fhenn.errors import (
     RangeViolation,
     RangeWarning,
     SamplesWarning,
+    ServiceError,
     ShapeMismatch,
     ViolationReport,
     join_first,
@@ -79,6 +80,30 @@ _PHRASES = tuple(
 )
 """What the library says, and what the command line says in its place."""
 
+_SERVICE = tuple(
+    (re.compile(http), spoken)
+    for http, spoken in (
+        (
+            r"Get its plan from GET /v1/models/\S+/plan, and make keys and ciphertexts with it\.",
+            "Get its plan with `fhenn fetch`, make keys with `fhenn keygen`, and encrypt again.",
+        ),
+        (
+            r"Get the plan of the current one\.",
+            "Get the plan of the current one with `fhenn fetch`, make keys with `fhenn keygen`, and encrypt again.",
+        ),
+        (
+            r"Make keys with the plan of the model, from GET /v1/models/\S+/plan\.",
+            "Get the plan of the model with `fhenn fetch`, and make keys with `fhenn keygen`.",
+        ),
+        (r" GET /v1/(?:models|keys) lists [^.]*\.", ""),
+        (r"Send them with PUT /v1/keys/\S+\.", "Run the command again: it sends them."),
+        (r"Ask without witness=true\.", "Give --no-range-check."),
+        (r"Send fewer samples at once", "Send fewer rows at once, as tables of their own"),
+        (r" Fewer rows at a time are no stream: .*", ""),
+    )
+)
+"""What a service says to programs that speak HTTP, and what the command line says in its place."""
+
 _RESHAPE = re.compile(r"give x\.reshape\(len\(x\), (\d+)\)")
 _SHAPE = re.compile(r"\((\w+(?:, \w+)*),?\)")
 
@@ -124,6 +149,14 @@ def _(error: FileExists) -> str:
 def _(error: SamplesWarning) -> str:
     columns = error.names or tuple(f"column {place + 1}" for place in error.equal)
     return error.text(join_first(columns)).replace("bounds=", "--bounds")
+
+
+@words.register
+def _(error: ServiceError) -> str:
+    text = str(error)
+    for http, spoken in _SERVICE:
+        text = http.sub(spoken, text)
+    return words.dispatch(object)(text)
 
 
 @words.register

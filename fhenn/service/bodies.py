@@ -19,6 +19,8 @@ _MINUTE = 60.0
 PREDICTION, KEYS = "A prediction", "Evaluation keys"
 _WAY_OUT = {PREDICTION: "Send fewer samples at once", KEYS: "Make keys for a smaller plan"}
 """What a body can be, and how to make it smaller."""
+_OPTION = {PREDICTION: "--body-mb", KEYS: "--keys-mb"}
+"""The operator's option that bounds each."""
 
 
 class Admission:
@@ -107,7 +109,10 @@ def declared_length(request: Request, most: int, what: str) -> int | None:
 
 def too_large(what: str, most: int) -> Problem:
     """The problem of a body larger than the `most` bytes that it may have."""
-    detail = f"{what} may have at most {most} bytes here. {_WAY_OUT[what]}, or ask the operator for a higher limit."
+    detail = (
+        f"{what} may have at most {most:,} bytes here. {_WAY_OUT[what]}, or ask the operator for a higher limit "
+        f"({_OPTION[what]} of `fhenn serve`)."
+    )
     return Problem(413, "too-large", detail)
 
 

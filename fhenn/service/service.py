@@ -37,6 +37,8 @@ from fhenn.service.store import Store
 from fhenn.service.tokens import Token
 from fhenn.service.uploads import Uploads
 
+_NAMES = 10
+"""Models that an error names."""
 _WATCH = 1.0
 """Seconds between two looks at the store's models."""
 _KEEP_TIME = 60.0
@@ -117,7 +119,7 @@ class Service:
         """
         versions = self.catalogue.versions.get(name) if holder.reaches(name) else None
         if versions is None:
-            raise Problem(404, "model-unknown", "There is no such model here. GET /v1/models lists those there are.")
+            raise Problem(404, "model-unknown", self._no_such_model(holder))
         current = self.catalogue.current[name]
         if version is not None and version not in versions:
             detail = (
@@ -126,6 +128,15 @@ class Service:
             )
             raise Problem(410, "version-gone", detail)
         return versions[version or current]
+
+    def _no_such_model(self, holder: Token) -> str:
+        """What to say of a model that is not there, or that the token does not reach: the names that it reaches."""
+        names = [name for name in self.catalogue.versions if holder.reaches(name)]
+        if not names:
+            return "There is no such model here, and none that this token reaches. Ask the operator for one."
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        listed = ", ".join(names[:_NAMES]) + more
+        return f"There is no such model here. This token reaches {listed}. GET /v1/models lists them."
 
     async def watch(self) -> None:
         """Follow the store as long as the service runs: models that are added and removed, and the time."""

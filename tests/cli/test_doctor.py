@@ -156,6 +156,13 @@ def test_what_is_not_installed_is_named_with_its_line(monkeypatch):
     assert plot.way_out == f"Run {extras.install_line('plot')}"
 
 
+def test_commands_run_without_cryptography(monkeypatch):
+    known = extras.version_of
+    monkeypatch.setattr(extras, "version_of", lambda name: None if name == "cryptography" else known(name))
+    (cli,) = (each.says for each in check_machine({}) if each.says.startswith("cli "))
+    assert cli == "cli installed in part: lacks cryptography, for keys under a passphrase"
+
+
 @pytest.mark.parametrize(
     ("environment", "state"),
     [

@@ -334,3 +334,40 @@ def test_memory_and_ctrl_c(folder, monkeypatch, capsys):
         monkeypatch.setattr(artifacts, "header_of", fail)
         assert run(["inspect", "plan.fhenn"]) == code
         assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "detail", "said"),
+    [
+        (
+            410,
+            "version-gone",
+            f"the current one is {'0' * 32}. Get its plan from GET /v1/models/risk/plan, and make keys and ciphertexts "
+            "with it.",
+            f"{'0' * 32}. Get its plan with `fhenn fetch`, make keys with `fhenn keygen`, and encrypt again.",
+        ),
+        (410, "version-gone", "It is gone. Get the plan of the current one.", "with `fhenn fetch`, make keys with"),
+        (
+            422,
+            "keys-unfit",
+            "Make keys with the plan of the model, from GET /v1/models/{model}/plan.",
+            "`fhenn keygen`",
+        ),
+        (404, "model-unknown", "This token reaches risk. GET /v1/models lists them.", "This token reaches risk. (re"),
+        (404, "keys-unknown", "They are gone. Send them with PUT /v1/keys/{digest}.", "Run the command again"),
+        (
+            413,
+            "too-large",
+            "Send fewer samples at once, or ask the operator.",
+            "fewer rows at once, as tables of their",
+        ),
+        (422, "no-witness", "Ask without witness=true.", "--no-range-check"),
+    ],
+)
+def test_a_service_speaks_to_commands_of_commands(status, kind, detail, said):
+    error = errors.ServiceError(status, kind, detail, "id")
+    assert said in words(error)
+    assert not re.search("/v1/|witness=", words(error))
+    part = words(errors.PartTooLarge(status, kind, detail, "id", 1, 2))
+    assert said.partition("(re")[0] in part
+    assert not PYTHON.search(part)

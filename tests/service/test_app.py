@@ -298,6 +298,7 @@ def test_the_remote_server_says_what_is_wrong(service, hospital):
     with pytest.raises(ServiceError, match="404, model-unknown") as caught:
         fhenn.RemoteServer(service.url, hospital.token, model="nothing")
     assert (caught.value.status, caught.value.kind) == (404, "model-unknown")
+    assert "This token reaches cancer." in str(caught.value)
     for url in ("http://example.org", "ftp://127.0.0.1", "127.0.0.1"):
         with pytest.raises(ParameterError):
             fhenn.RemoteServer(url, hospital.token)

@@ -278,3 +278,12 @@ def test_a_folder_of_other_things_is_no_store(tmp_path, capsys):
     (tmp_path / "letter.txt").unlink()
     (tmp_path / "lost+found").mkdir()
     assert command(["token", "create", "hospital", "--store", str(tmp_path)]) == 0
+
+
+def test_the_address_of_a_page_has_a_host_to_fill_in():
+    from fhenn.cli.shown_page import page_address, where_of  # noqa: PLC0415
+
+    for host in ("0.0.0.0", "[::]"):  # noqa: S104
+        assert page_address(f"https://{host}:8700") == "https://HOST:8700/"
+        assert "that the certificate names" in where_of(f"https://{host}:8700")
+    assert where_of("https://example.org") == ""
