@@ -13,8 +13,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote as escaped
 
 LOCK = Path(__file__).parents[1] / "fhenn" / "web" / "package-lock.json"
 SPECIFICATION = "1.6"
@@ -26,7 +28,7 @@ def of_python(root: Path) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         # in the place of the image's Python, which is asked for its path and nothing else
         asked = Path(folder, "python")
-        asked.write_text(f"#!/bin/sh\nprintf %s '{json.dumps(places)}'\n", encoding="utf-8")
+        asked.write_text(f"#!/bin/sh\nprintf %s {quote(json.dumps(places))}\n", encoding="utf-8")
         asked.chmod(0o700)
         command = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible"]
         command += ["--sv", SPECIFICATION, "--of", "JSON", str(asked)]
@@ -42,7 +44,7 @@ def of_system(root: Path) -> Iterator[dict[str, Any]]:
         fields = dict(line.split(": ", 1) for line in entry.splitlines() if ": " in line and line[0] != " ")
         if fields.get("Status", "").endswith(" installed"):
             name, version = fields["Package"], fields["Version"]
-            link = f"pkg:deb/debian/{name}@{version}?arch={fields['Architecture']}"
+            link = f"pkg:deb/debian/{escaped(name)}@{escaped(version)}?arch={fields['Architecture']}"
             yield {"type": "library", "bom-ref": link, "name": name, "version": version, "purl": link}
 
 
@@ -52,7 +54,7 @@ def of_page(root: Path) -> Iterator[dict[str, Any]]:
         for place, package in json.loads(LOCK.read_text(encoding="utf-8"))["packages"].items():
             if place and not package.get("dev"):
                 name = place.rpartition("node_modules/")[2]
-                link = f"pkg:npm/{name.replace('@', '%40')}@{package['version']}"
+                link = f"pkg:npm/{escaped(name, safe='/')}@{escaped(package['version'])}"
                 yield {"type": "library", "bom-ref": link, "name": name, "version": package["version"], "purl": link}
 
 

@@ -1188,8 +1188,8 @@ class ScaleWarning(UserWarning):
         off = abs(self.scale / self.prime - 1)
         return (
             f"scale 2^{log2(self.scale):.2f} and prime 2^{log2(self.prime):.2f} differ by {off:.0%}, which TenSEAL "
-            "takes for equal: this node lands exactly on the scale, with a level more, but each product of TenSEAL's "
-            "own after it is off by as much. Primes of 26 bits or more match their scale."
+            "takes for equal: this node comes out at the scale, with a level more, but each product of TenSEAL's own "
+            "after it is off by as much. Primes of 26 bits or more match their scale."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -168,14 +168,42 @@ def outlook(
     result = evaluate(polynomial, on.fresh(scale), on)
     kinds = tuple(event.kind for event in on.events)
     moved = _movements(polynomial, kinds, interval or polynomial.domain, (scale, primes, model.ring_degree))
+    return Outlook(result.level, result.scale, _added(on.events, moved, model, norm), on.counts)
+
+
+def noise_of_circuit(
+    circuit: Callable[[Follower, Followed], Followed], scale: float, model: NoiseModel, level: int, interval: Interval
+) -> Noise:
+    """What a circuit of one input adds, at the input where it errs most.
+
+    circuit: takes the operations and the input.
+    scale: of the input.
+    model: of the noise.
+    level: of the input.
+    interval: (low, high) that the inputs lie in.
+
+    Raises what the circuit does.
+    """
+    on = Follower(model.primes[: level + 1], model.ring_degree, _points_of(interval))
+    moved = circuit(on, on.fresh(scale)).moved
+    return _added(on.events, np.abs([moved.get(event, np.zeros(_POINTS)) for event in range(len(on.events))]), model, 2)
+
+
+def _added(events: Sequence[_Event], moved: Floats, model: NoiseModel, norm: int) -> Noise:
+    """The noise of all events together, at the point where it is largest.
+
+    events: of a circuit.
+    moved: how far a unit of error at each moves the result, (events, points).
+    model: of the noise.
+    norm: how errors add up (`Noise`).
+    """
     laplace, normal = np.zeros(_POINTS), np.zeros(_POINTS)
-    for event, by in zip(on.events, moved, strict=True):
+    for event, by in zip(events, moved, strict=True):
         noise = _noise_of(event, model)
         laplace += (noise.laplace / event.scale * by) ** norm
         normal += (noise.normal / event.scale * by) ** norm
     worst = int((laplace + normal).argmax())
-    added = Noise(float(laplace[worst]) ** (1 / norm), float(normal[worst]) ** (1 / norm), norm)
-    return Outlook(result.level, result.scale, added, on.counts)
+    return Noise(float(laplace[worst]) ** (1 / norm), float(normal[worst]) ** (1 / norm), norm)
 
 
 def _noise_of(event: _Event, model: NoiseModel) -> Noise:
@@ -183,6 +211,13 @@ def _noise_of(event: _Event, model: NoiseModel) -> Noise:
     if event.kind == "number":
         return Noise(0.0, 0.5)
     return Noise(model.rounding, 0.0) if event.kind == "rescale" else model.key_switch(event.level)
+
+
+def _points_of(interval: Interval) -> Floats:
+    """Where errors are followed, (points,)."""
+    low, high = interval
+    points: Floats = (low + high) / 2 - np.cos(np.linspace(0, np.pi, _POINTS)) * (high - low) / 2
+    return points
 
 
 _KEPT: dict[Any, Floats] = {}
@@ -200,8 +235,7 @@ def _movements(
     if known is not None:
         return known
     scale, primes, ring_degree = under
-    low, high = interval
-    points = (low + high) / 2 - np.cos(np.linspace(0, np.pi, _POINTS)) * (high - low) / 2
+    points = _points_of(interval)
     on = Follower(primes, ring_degree, points)
     result = evaluate(polynomial, on.fresh(scale), on)
     moved = [np.broadcast_to(result.moved.get(event, 0.0), points.shape) for event in range(len(kinds))]

@@ -2,7 +2,7 @@
 
 import io
 import re
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -598,11 +598,37 @@ class TestRefusals:
         fhenn.Sigmoid()(kind.encrypt(context, other))  # once is enough for parameters, wherever in the code it is
         fhenn.Sigmoid()(kind.encrypt(tenseal_context(8192, TUTORIAL, 21), other))
         with pytest.warns(ScaleWarning):
-            fhenn.Sigmoid()(kind.encrypt(tenseal_context(8192, TUTORIAL[:-1], 21), other))
+            fhenn.Sigmoid()(kind.encrypt(tenseal_context(8192, [*TUTORIAL[:-2], 40], 21), other))
         assert kind.levels(result) == {3}
         assert {ciphertext.scale for ciphertext in result.ciphertext()} == {2.0**21}
         error = np.abs(kind.reveal(result, context) - fhenn.Sigmoid()(x)).max()
         assert error <= 0.01  # polyval errs by 0.06, fresh encryption by 0.002 to 0.004
+
+    @pytest.mark.parametrize(
+        ("chain", "bits"),
+        [
+            ([60, 40, 40, 40, 60], 20),
+            ([60, 40, 40, 40, 60], 22),
+            ([60, 40, 40, 40, 60], 24),
+            ([60, 25, 25, 25, 60], 40),
+            ([60, 28, 28, 28, 60], 40),
+        ],
+    )
+    @pytest.mark.parametrize("node", [fhenn.Sigmoid(), fhenn.Sigmoid(domain=(-8, 8), degree=3), fhenn.Tanh(degree=3)])
+    def test_a_level_to_spare_does_not_let_noise_drown_a_cubic(self, chain, bits, node):
+        vector = ts.ckks_vector(tenseal_context(16384, chain, bits), [0.5, -1.0, 2.0])
+        with pytest.raises(ScaleMismatch, match=r"Noise would drown the cubic. Use a global_scale of 2\*\*"):
+            node(vector)
+
+    @pytest.mark.parametrize("bits", mostly_thorough([*range(20, 45)], (5, 12)))
+    @pytest.mark.filterwarnings("ignore::fhenn.errors.ScaleWarning")
+    def test_any_scale_gives_what_the_twin_gives_or_an_error(self, bits):
+        context = tenseal_context(16384, [60, 40, 40, 40, 60], bits)
+        for node in (fhenn.Sigmoid(), fhenn.Sigmoid(domain=(-8, 8), degree=3), fhenn.Tanh(degree=3)):
+            x = np.linspace(*node.domain, 400)
+            with suppress(ScaleMismatch):
+                found = np.array(node(ts.ckks_vector(context, x)).decrypt())
+                assert np.abs(found - node.infer(x)).max() <= 2**-7 + 2.0 ** (9 - bits)  # and what encryption adds
 
     def test_too_few_levels_for_that_name_a_chain_that_fits(self):
         context = tenseal_context(8192, TUTORIAL, 21)

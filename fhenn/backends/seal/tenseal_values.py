@@ -22,14 +22,17 @@ from fhenn.backends.plain import PLAIN, broadcast, same_shape
 from fhenn.backends.seal.arithmetic import Handle, SealArithmetic
 from fhenn.backends.seal.context import SealContext, secret_key_of
 from fhenn.backends.seal.wire import save_object
+from fhenn.ckks.arithmetic import Drowned
 from fhenn.ckks.array import CipherArray
 from fhenn.ckks.circuits import bring_to, largest_of, multiply_alike, times_number, times_slots
 from fhenn.ckks.cubic import CubicForm, quadratic_form
 from fhenn.ckks.headroom import radius_within
 from fhenn.ckks.layout import PACKED, WholeSamples
-from fhenn.ckks.limits import require_room
+from fhenn.ckks.limits import LARGEST_NOISE, require_room
 from fhenn.ckks.messages import TensealMessage
+from fhenn.ckks.operations import Operations, V
 from fhenn.ckks.operator import Operator
+from fhenn.ckks.outlook import noise_of_circuit
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
 from fhenn.ckks.primes import primes_of
 from fhenn.errors import (
@@ -125,12 +128,18 @@ class TensealBackend:
         form = CubicForm.of(polynomial)
         state, nominal = self._state(x), TensealMessage.decode(x.serialize()).scale
         drifting = self._drifting_prime(state, nominal)
-        if drifting is not None and (form is None or state.level >= _EXACT_LEVELS):
-            _warn_once(state.context, nominal, drifting)
         if form is None:
-            return self._circuit(polynomial, x, nominal)
-        if drifting is not None and state.level >= _EXACT_LEVELS:
-            return self._exact_cubic(polynomial.domain, x, form, nominal)
+            result = self._circuit(polynomial, x, nominal)
+        elif drifting is not None and state.level >= _EXACT_LEVELS:
+            result = self._exact_cubic(polynomial, x, form, nominal)
+        else:
+            return self._own_cubic(polynomial, x, form)
+        if drifting is not None:
+            _warn_once(state.context, nominal, drifting)
+        return result
+
+    def _own_cubic(self, polynomial: Polynomial, x: TensealValue, form: CubicForm) -> TensealValue:
+        """An odd cubic by TenSEAL's own operators. Raises LevelExhausted, KeyMissing, ScaleMismatch."""
         result = self._cubic(polynomial.domain, x, x, form.k, form.b)
         if form.c:
             result.add_(form.c)
@@ -149,29 +158,27 @@ class TensealBackend:
         results = [on.evaluate_polynomial(handle, polynomial) for handle in state.handles]
         return [on.read(bring_to(on, result, target), target) for result in results]
 
-    def _exact_cubic(
-        self, domain: tuple[float, float], x: TensealValue, form: CubicForm, target: float
-    ) -> TensealValue:
-        """k·x·(x² - m) + k(b + m)·x + c as `_cubic` has it, at the scale `target` whatever the primes are.
+    def _exact_cubic(self, polynomial: Polynomial, x: TensealValue, form: CubicForm, target: float) -> TensealValue:
+        """The odd cubic at the scale `target`, whatever the primes are: 3 levels.
 
-        k·x is not rescaled before the product, which would round it where |x² - m| is large: 3 levels.
+        Raises LevelExhausted, KeyMissing, ScaleMismatch, and Drowned as `require_clear` does.
         """
         state = self._state(x)
         on, top = state.context.arithmetic, state.level
         state.context.require_levels("the cubic on primes that do not match its scale", _EXACT_LEVELS, top)
         state.context.relinearisation_keys("the cubic")
-        m = max(abs(bound) for bound in domain) ** 2 / 2
-        results = []
-        for handle in state.handles:
-            square = on.plus(on.rescale(on.relinearise(on.multiply(handle, handle))), -m)
-            below = on.drop(handle, top - 1)
-            of_k = target * state.prime(1) * state.prime(2) / on.scale(square) / on.scale(below)
-            product = on.relinearise(on.multiply(square, times_number(on, below, form.k, of_k)))
-            line = times_slots(on, on.drop(handle, top - 2), form.k * (form.b + m), target)
-            # the scales are equal up to the rounding of a few float operations
-            landed = on.read(on.rescale(on.rescale(product)), target)
-            results.append(on.plus(on.add(landed, on.read(line, target)), form.c))
-        return _of_handles(x, on, results)
+        m = max(abs(bound) for bound in polynomial.domain) ** 2 / 2
+        added = noise_of_circuit(
+            lambda follower, followed: _landed_cubic(follower, followed, form, m, target),
+            state.scale,
+            on.noise,
+            top,
+            polynomial.domain,
+        )
+        if 6 * added.deviation > LARGEST_NOISE * largest_of(polynomial):
+            drifting = self._drifting_prime(state, target) or state.prime()
+            raise Drowned(target, drifting, f"Noise would drown the cubic. {_suggest_chain(state.context, target)}")
+        return _of_handles(x, on, [_landed_cubic(on, handle, form, m, target) for handle in state.handles])
 
     def _cubic(self, domain: tuple[float, float], x: TensealValue, w: TensealValue, k: float, b: float) -> TensealValue:
         """k·w·(x² + b) as k·w·(x² - m) + k(b + m)·w.
@@ -369,6 +376,28 @@ class TensealBackend:
         mine, other = (SealContext.from_tenseal(value.context()) for value in (x, factor))
         if mine.fingerprint != other.fingerprint:
             raise ContextMismatch(mine.fingerprint, other.fingerprint)
+
+
+def _landed_cubic(on: Operations[V, Any], x: V, form: CubicForm, m: float, target: float) -> V:
+    """k·x·(x² - m) + k(b + m)·x + c, as `TensealBackend._cubic` has it, at the scale `target`, three levels down.
+
+    k·x is not rescaled before the product, which would round it where |x² - m| is large.
+
+    on: the operations.
+    x: a ciphertext.
+    form: of the cubic.
+    m: the middle of x².
+    target: the scale of the result.
+    """
+    top = on.level(x)
+    square = on.plus(on.rescale(on.relinearise(on.multiply(x, x))), -m)
+    below = on.drop(x, top - 1)
+    of_k = target * on.primes[top - 1] * on.primes[top - 2] / on.scale(square) / on.scale(below)
+    product = on.relinearise(on.multiply(square, times_number(on, below, form.k, of_k)))
+    line = times_slots(on, on.drop(x, top - 2), form.k * (form.b + m), target)
+    # the scales are equal up to the rounding of a few float operations
+    landed = on.read(on.rescale(on.rescale(product)), target)
+    return on.plus(on.add(landed, on.read(line, target)), form.c)
 
 
 def _suggest_chain(context: SealContext, scale: float) -> str:
