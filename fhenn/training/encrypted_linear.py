@@ -110,12 +110,33 @@ class EncryptedLinear(Layer):
         Returns a new node, without cached inputs.
         Raises KeyMissing, ContextMismatch.
         """
-        node = self.fresh()
-        values = decrypt(holder, self._weight)
-        weight = encrypt(holder, values, layout=WEIGHTS)
-        node._weight = CipherArray(
-            self._weight.context, weight.shape, weight.layout, weight.ciphertexts, weight.level, weight.scale
+        weight = encrypt(holder, decrypt(holder, self._weight), layout=WEIGHTS)
+        return self.with_weight(
+            CipherArray(
+                self._weight.context, weight.shape, weight.layout, weight.ciphertexts, weight.level, weight.scale
+            )
         )
+
+    def with_weight(self, weight: CipherArray) -> Self:
+        """A node with another encrypted weight of the same shape, as it comes from another machine.
+
+        weight: as `weight` has it, (out · in, 1), under the context of this side.
+
+        Returns a new node, without cached inputs.
+        Raises UnsupportedValue, ShapeMismatch.
+
+        >>> import fhenn
+        >>> holder = keys_for_training(fhenn.Parameters.for_depth(3))
+        >>> node, start = EncryptedLinear(holder, [[0.5, 0.25]]), EncryptedLinear(holder, [[0.0, 0.0]])
+        >>> received = fhenn.CipherArray.from_bytes(holder, node.weight.to_bytes())
+        >>> start.with_weight(received).reveal(holder).round(3).tolist()
+        [[0.5, 0.25]]
+        """
+        wanted = (self._shape[0] * self._shape[1], 1)
+        if _array(weight).shape != wanted or weight.layout != WEIGHTS:
+            raise ShapeMismatch("EncryptedLinear weight", weight.shape, f"{wanted} in the layout of `weight`")
+        node = self.fresh()
+        node._weight = weight
         return node
 
     def _forward(self, backend: Backend, x: Any) -> CipherArray:

@@ -118,6 +118,32 @@ def test_a_logistic_regression_learns_on_ciphertexts_as_on_plaintext(holder, ser
 
 
 @pytest.mark.thorough
+def test_weights_travel_between_machines_as_bytes(holder, server):
+    weight, gradient, x = rng.normal(size=(2, 3)), rng.normal(size=(40, 2)), rng.normal(size=(40, 3))
+    node = EncryptedLinear(server, np.zeros((2, 3)), 0.5)
+    mine = EncryptedLinear(holder, weight)
+    node = node.with_weight(fhenn.CipherArray.from_bytes(server, mine.weight.to_bytes()))
+    node.enable_cache()
+    node(features(holder, x))
+    node.backward(features(holder, gradient))
+    node.update()
+    expected, used = weight - 0.5 * gradient.T @ x / 40, node.level
+    back = mine.with_weight(fhenn.CipherArray.from_bytes(holder, node.weight.to_bytes()))
+    np.testing.assert_allclose(back.reveal(holder), expected, atol=1e-3)
+    node = node.with_weight(fhenn.CipherArray.from_bytes(server, back.refreshed(holder).weight.to_bytes()))
+    assert node.level > used
+    assert not node.weight.context.has_secret_key
+    np.testing.assert_allclose(fhenn.decrypt(holder, node(features(holder, x))), x @ expected.T, atol=2e-3)
+    np.testing.assert_allclose(mine.reveal(holder), weight, atol=1e-3)  # the node that it came from stays as it is
+    with pytest.raises(ShapeMismatch, match="EncryptedLinear weight"):
+        EncryptedLinear(server, np.zeros((3, 3))).with_weight(node.weight)
+    with pytest.raises(ShapeMismatch, match="in the layout of `weight`"):
+        EncryptedLinear(server, np.zeros((40, 1))).with_weight(features(holder, x[:, :1]))
+    with pytest.raises(UnsupportedValue):
+        node.with_weight(weight)
+
+
+@pytest.mark.thorough
 def test_backward_through_the_sigmoid_too(evaluator):
     holder = keys_for_training(fhenn.Parameters(16384, (60, 36, 36, 36, 36, 36, 36, 60), 2.0**36), evaluator)
     x, y, weight = rng.normal(size=(20, 2)), rng.uniform(size=(20, 1)), rng.normal(size=(1, 2)) / 2
