@@ -1695,7 +1695,11 @@ IMAGES_IN_NPY = [
     *mutants(
         "fhenn/cli/infer.py",
         "tests/cli/test_images.py",
-        ("images: refused", "as_json, plan.shape, id_column, preparation)", "as_json, None, id_column, preparation)"),
+        (
+            "images: refused",
+            "as_json, plan.shape, id_column, preparation, strict",
+            "as_json, None, id_column, preparation, strict",
+        ),
     ),
 ]
 
