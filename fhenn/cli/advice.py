@@ -71,7 +71,7 @@ def _train(folder: Folder, stages: Stages) -> Advice:
         other = "fhenn train records.csv --label COLUMN", "begins with a table of yours; COLUMN is what to predict"
         return Advice(demo[0], None, demo[1], (other,))
     label = next((name for name in data.columns if name.lower() in _LABELS), None)
-    line = f"fhenn train {_word(data.name)} --label {_word(label or 'COLUMN')}"
+    line = f"fhenn train {_table(data)} --label {_word(label or 'COLUMN')}"
     why = "trains a model, in the clear"
     return Advice(line, "server", why if label else f"{why}; COLUMN is what to predict{_one_of(data)}", (demo,))
 
@@ -81,7 +81,7 @@ def _plan(folder: Folder, stages: Stages) -> Advice:
     given = f" --bounds {_word(bounds.name)}" if bounds else " --bounds-from records.csv"
     why = "chooses the parameters of encryption for the model"
     if not bounds and stages.data:
-        given = f" --bounds-from {_word(stages.data.name)}"
+        given = f" --bounds-from {_table(stages.data)}"
     elif not bounds:
         why += "; records.csv stands for a table like the one that it was trained on"
     return Advice(f"fhenn plan{_named(stages.model, 'model.fhenn')}{given}", "server", why)
@@ -116,7 +116,7 @@ def _measures(stages: Stages) -> Iterator[tuple[str, str]]:
     """What can be measured and proved of a model and its plan, each with what it says."""
     if stages.model is None or stages.data is None:
         return
-    line = f"fhenn compare {_word(stages.model.name)} {_word(stages.data.name)}{_option('--plan', stages.plan, '')}"
+    line = f"fhenn compare {_word(stages.model.name)} {_table(stages.data)}{_option('--plan', stages.plan, '')}"
     yield line, "says how near encrypted answers are to the exact model's, and how long they take"
     if stages.certificate is None:
         line = f"fhenn certify{_named(stages.model, 'model.fhenn')}{_option('--plan', stages.plan, 'plan.fhenn')}"
@@ -179,7 +179,13 @@ def _done(stages: Stages) -> Advice:
 
 def _records(stages: Stages) -> str:
     """The table to encrypt."""
-    return _word(stages.data.name) if stages.data else "records.csv"
+    return _table(stages.data) if stages.data else "records.csv"
+
+
+def _table(sheet: Sheet) -> str:
+    """A table as an argument, with the option that tells how its cells are separated."""
+    told = {";": " --delimiter ';'", "|": " --delimiter '|'", "\t": " --delimiter tab"}
+    return _word(sheet.name) + told.get(sheet.delimiter, "")
 
 
 def _one_of(data: Sheet) -> str:

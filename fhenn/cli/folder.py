@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from errno import EINVAL
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,20 @@ _LARGEST_TEXT = 1 << 20
 _TABLES = (".csv", ".parquet", ".npy")
 _FOREIGN = (".onnx", ".ubj")
 """Endings of models that `fhenn import` reads, and that nothing else ends with."""
+
+_USUAL = (
+    "model.fhenn",
+    "plan.fhenn",
+    "certificate.fhenn",
+    "secret.fhenn",
+    "keys.fhenn",
+    "upload.fhenn",
+    "upload.receipt.fhenn",
+    "answer.fhenn",
+)
+"""Names that commands take by themselves: seen in a folder of any size."""
+
+_FINGERPRINT = re.compile("[0-9a-f]{16,64}")
 
 _ALONE = ("model", "plan", "certificate", "secret-key", "evaluation-context", "receipt")
 """Kinds of which a file holds one message, so that its size is known."""
@@ -71,18 +88,26 @@ class Sheet:
     name: of the file.
     columns: their names, of a CSV; empty where they are not known.
     changed: when it was changed, in seconds since the epoch.
+    delimiter: between the cells of a CSV.
     """
 
     name: str
     columns: tuple[str, ...] = ()
     changed: float = 0.0
+    delimiter: str = ","
 
     @property
     def holds_results(self) -> bool:
         """Whether it is one that `fhenn decrypt` or `fhenn predict` wrote, as its columns tell."""
-        scores = [name == "score" or name.startswith("score_") for name in self.columns]
-        predicted = any(name.startswith("prediction") for name in self.columns)
-        return any(scores) and (predicted or all(scores[1:]))  # the first may be the ids
+        return any(map(_is_score, self.columns)) and any(name.startswith("prediction") for name in self.columns)
+
+    @property
+    def holds_scores(self) -> bool:
+        """Whether it may be what they write for a model that says nothing of its scores: these, after ids if any.
+
+        A table of somebody's own may have such columns, too.
+        """
+        return any(map(_is_score, self.columns)) and all(map(_is_score, self.columns[1:]))
 
     @property
     def holds_bounds(self) -> bool:
@@ -123,10 +148,13 @@ def look(folder: Path) -> Folder:
     """
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in islice(entries, _MOST_ENTRIES))
+            listed = {entry.name for entry in islice(entries, _MOST_ENTRIES)}
     except OSError as error:
         return Folder(fault=_reason(error))
-    ours = [name for name in names if name.endswith(".fhenn") and not name.startswith(".")]
+    usual = [name for name in _USUAL if (folder / name).exists()]
+    names = sorted(listed | set(usual))
+    ours = [name for name in names if name.endswith(".fhenn") and not name.startswith(".") and name not in usual]
+    ours = [*usual, *ours]
     found = [_found(folder, name) for name in ours[:_MOST_READ]]
     found += [_certificate(folder / name) for name in names if name == _CERTIFICATE]
     sheets = [name for name in names if name.lower().endswith(_TABLES) and not name.startswith(".")]
@@ -145,16 +173,32 @@ def columns_of_csv(path: Path) -> tuple[str, ...]:
 
     Raises OSError.
     """
-    with path.open("rb", buffering=0) as file:
+    return _first_line(path)[0]
+
+
+def _first_line(path: Path) -> tuple[tuple[str, ...], str]:
+    """The names in the first line of a CSV, and what stands between them. Raises OSError."""
+    with _open(path) as file:
         line, newline, _ = file.read(_FIRST_LINE).partition(b"\n")
     if not newline:
-        return ()
+        return (), ","
     try:
         text = line.decode("utf-8-sig").rstrip("\r")
         delimiter = max(",;\t|", key=text.count)
-        return tuple(cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), []))
+        return tuple(cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])), delimiter
     except (UnicodeDecodeError, csv.Error):
-        return ()
+        return (), ","
+
+
+def _open(path: Path) -> FileIO:
+    """A file to be read without a buffer, which does not wait for what may have taken its place. Raises OSError."""
+    # no file is waited for; a pipe without a writer would be
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    file = FileIO(os.open(path, flags), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(EINVAL, "it is no file")
+    return file
 
 
 def _found(folder: Path, name: str) -> Found:
@@ -164,7 +208,7 @@ def _found(folder: Path, name: str) -> Found:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
             return Found(name, fault="it is a folder" if stat.S_ISDIR(state.st_mode) else "it is no file")
-        with path.open("rb", buffering=0) as file:
+        with _open(path) as file:
             header, start = read_header(file)
     except OSError as error:
         return Found(name, fault=_reason(error))
@@ -184,12 +228,16 @@ def _certificate(path: Path) -> Found:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST_TEXT:
             return Found(path.name, fault="it is no certificate")
-        model = read_json(path.read_bytes(), infinite=True)["model"]
+        with _open(path) as file:
+            told = read_json(file.read(_LARGEST_TEXT), infinite=True)
+        known = _FINGERPRINT.fullmatch(told["model"]) and {"activations", "approximation", "noise"} <= told.keys()
     except OSError as error:
         return Found(path.name, fault=_reason(error))
     except MALFORMED:
+        known = None
+    if not known:
         return Found(path.name, fault="it is no certificate")
-    return Found(path.name, "certificate", {"model": model}, "", state.st_size, state.st_mtime)
+    return Found(path.name, "certificate", {"model": told["model"]}, "", state.st_size, state.st_mtime)
 
 
 def _sheets(folder: Path, names: list[str]) -> Iterator[Sheet]:
@@ -200,9 +248,14 @@ def _sheets(folder: Path, names: list[str]) -> Iterator[Sheet]:
             state = path.stat()
             if not stat.S_ISREG(state.st_mode):
                 continue
-            yield Sheet(name, columns_of_csv(path) if name.lower().endswith(".csv") else (), state.st_mtime)
+            columns, delimiter = _first_line(path) if name.lower().endswith(".csv") else ((), ",")
+            yield Sheet(name, columns, state.st_mtime, delimiter)
         except OSError:  # removed meanwhile, or not for us: whoever needs it says so
             continue
+
+
+def _is_score(column: str) -> bool:
+    return column == "score" or column.startswith("score_")
 
 
 def _is_unfinished(name: str) -> bool:

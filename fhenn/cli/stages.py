@@ -102,8 +102,9 @@ def stages_of(folder: Folder) -> Stages:
     if upload is None:
         receipt = _choose(folder, "receipt", "upload.receipt.fhenn", lambda each: _is_for(each.said("plan"), plan))
     ids = next((each for each in folder.of_kind("ids") if upload and each.said("of") == upload.sha256), None)
-    results = next((sheet for sheet in folder.sheets if sheet.holds_results), None)
-    data = [sheet for sheet in folder.sheets if not sheet.holds_results and not sheet.holds_bounds]
+    decrypted = [sheet for sheet in folder.sheets if _are_results(sheet, plan, answer)]
+    results = next(iter(decrypted), None)
+    data = [sheet for sheet in folder.sheets if sheet not in decrypted and not sheet.holds_bounds]
     found = Stages(
         model=model,
         plan=plan,
@@ -188,6 +189,13 @@ def _keygen(found: Stages) -> Stage:
         line = Line("", "the evaluation keys that belong to it are not here")
         return Stage("keygen", "client", "stale", (*stage.lines, line))
     return stage
+
+
+def _are_results(sheet: Sheet, plan: Found | None, answer: Found | None) -> bool:
+    """Whether a table is what was decrypted here, where there is something that it can be the result of."""
+    if sheet.holds_results:
+        return plan is not None
+    return sheet.holds_scores and answer is not None and sheet.changed >= answer.changed
 
 
 def _encrypt(found: Stages) -> Stage:

@@ -11,6 +11,7 @@ import pytest
 
 import fhenn
 from fhenn import artifacts
+from fhenn.cli import folder as folders
 from fhenn.cli import run
 from fhenn.cli.folder import look
 from fhenn.session.receipt import Receipt
@@ -101,9 +102,36 @@ def test_a_table_is_named_and_its_columns(here, capsys):
     (here / "my patients.csv").write_text(",".join(f"c{place}" for place in range(20)) + "\n")
     assert told(capsys)["next"]["why"].endswith(": c0, c1, c2, c3, c4, c5, 13 others or c19")
     (here / "records.csv").write_text("age;crp;Target\n1;2;0\n")
-    assert told(capsys)["next"]["command"] == "fhenn train records.csv --label Target"
+    assert told(capsys)["next"]["command"] == "fhenn train records.csv --delimiter ';' --label Target"
     (here / "network.onnx").write_bytes(b"")
     assert told(capsys)["next"]["command"] == "fhenn import network.onnx"
+
+
+@pytest.mark.parametrize("columns", ["id,score", "score", "score_a,score_b", "id,prediction,score"])
+def test_a_table_of_ones_own_may_have_columns_as_results_have(here, session, capsys, columns):
+    (here / "records.csv").write_text(f"{columns}\n1,2,3\n")
+    assert told(capsys)["next"]["command"].startswith("fhenn train records.csv")
+    if "prediction" not in columns:
+        put(here, session)
+        os.utime(here / "records.csv", (1, 1))  # older than the answer
+        assert told(capsys)["next"]["command"].startswith("fhenn decrypt")
+
+
+def test_usual_names_are_seen_in_a_folder_of_any_size(here, session, monkeypatch):
+    put(here, session)
+    monkeypatch.setattr("fhenn.cli.folder._MOST_ENTRIES", 0)
+    monkeypatch.setattr("fhenn.cli.folder._MOST_READ", 8)
+    assert look(here).named("secret.fhenn").kind == "secret-key"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(here, session, monkeypatch):
+    put(here, session, "model.fhenn")
+    state = (here / "model.fhenn").stat()
+    (here / "model.fhenn").unlink()
+    os.mkfifo(here / "model.fhenn")
+    monkeypatch.setattr("pathlib.Path.stat", lambda self, **_: state)
+    assert look(here).named("model.fhenn").fault == "it is no file"
 
 
 def test_who_follows_it_gets_from_a_table_to_predictions(here, capsys):
@@ -304,10 +332,12 @@ def test_certificates_belong_to_a_model_and_a_plan(here, session, other, capsys)
     assert says(told(capsys), "certificate.json").startswith("for another model")
     put(here, session, "model.fhenn")
     assert says(told(capsys), "certificate.json").startswith("for the model")
-    for text in (b"", b"[]", b'{"model": 3}', b"\xff", b"{" * (2 << 20)):
+    alone = b'{"model": "%s"}' % (b"0" * 16)
+    for text in (b"", b"[]", b'{"model": 3}', b'{"model": "a"}', alone, b"\xff", b"{" * (2 << 20)):
         (here / "certificate.json").write_bytes(text)
         data = told(capsys)
         assert data["next"]["command"].startswith("fhenn ")
+        assert next(step for step in data["steps"] if step["name"] == "certify")["state"] != "done"
 
 
 DAMAGE = {
@@ -370,11 +400,11 @@ def test_what_nobody_may_read(here, session, capsys, monkeypatch):
     put(here, session)
     names = []
 
-    def refused(self, *arguments, **options):
-        names.append(self.name)
-        raise PermissionError(13, "Permission denied", str(self))
+    def refused(path, *_):
+        names.append(path.name)
+        raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("pathlib.Path.open", refused)
+    monkeypatch.setattr("os.open", refused)
     data = told(capsys)
     assert says(data, "model.fhenn") == "permission denied"
     assert "secret.fhenn" in names
@@ -423,9 +453,9 @@ def test_of_a_secret_key_its_header_is_read_alone(here, session):
             assert os.lseek(self.file.fileno(), 0, os.SEEK_CUR) == sum(read)  # no buffer reads on
             return found
 
-    opened = type(here).open
+    opened = folders._open
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pathlib.Path.open", lambda path, mode, buffering: Watching(opened(path, mode, buffering)))
+        patch.setattr("fhenn.cli.folder._open", lambda path: Watching(opened(path)))
         found = look(here)
     start = len(session["secret.fhenn"]) - artifacts.header_of(session["secret.fhenn"]).size
     assert found.files[0].kind == "secret-key"
