@@ -448,8 +448,7 @@ def test_the_report_is_a_table(simple):
     _, report = convert(module, x, labels=y, epochs=1, depth=5)
     head, names, *rows = str(report).splitlines()
     assert head == (
-        f"converted: 5 levels, accuracy on 30 held-out samples {100 * report.final:.1f} %, "
-        f"the original's {100 * report.exact:.1f} %"
+        f"converted: 5 levels, accuracy on 30 held-out samples {report.final:.1%}, the original's {report.exact:.1%}"
     )
     assert names.split() == ["step", "was", "now", "levels", "domain", "before", "after", "epochs", "outside"]
     assert [row.split()[:4] for row in rows] == [["1", "ReLU", "degree", "2"], ["3", "ReLU", "degree", "2"]]
