@@ -1,6 +1,7 @@
 """The node on every kind of ciphertext."""
 
 import io
+import json
 import re
 from contextlib import redirect_stdout, suppress
 from dataclasses import replace
@@ -620,15 +621,34 @@ class TestRefusals:
         with pytest.raises(ScaleMismatch, match=r"Noise would drown the cubic. Use a global_scale of 2\*\*"):
             node(vector)
 
-    @pytest.mark.parametrize("bits", mostly_thorough([*range(20, 45)], (5, 12)))
+    @pytest.mark.parametrize("primes", mostly_thorough([23, 24, 25, 26, 28, 30, 35, 40], (1, 7)))
     @pytest.mark.filterwarnings("ignore::fhenn.errors.ScaleWarning")
-    def test_any_scale_gives_what_the_twin_gives_or_an_error(self, bits):
-        context = tenseal_context(16384, [60, 40, 40, 40, 60], bits)
-        for node in (fhenn.Sigmoid(), fhenn.Sigmoid(domain=(-8, 8), degree=3), fhenn.Tanh(degree=3)):
-            x = np.linspace(*node.domain, 400)
-            with suppress(ScaleMismatch):
-                found = np.array(node(ts.ckks_vector(context, x)).decrypt())
-                assert np.abs(found - node.infer(x)).max() <= 2**-7 + 2.0 ** (9 - bits)  # and what encryption adds
+    def test_any_scale_gives_what_the_twin_gives_or_an_error(self, primes):
+        nodes = [fhenn.Sigmoid(), fhenn.Tanh(degree=3), fhenn.Square()]
+        nodes += [fhenn.Sigmoid(domain=(-width, width), degree=3) for width in (8, 16)]
+        for bits in (primes - 8, primes - 4, primes - 1, primes, primes + 1, primes + 6):
+            context = tenseal_context(16384, [60, primes, primes, primes, 60], bits)
+            for node in nodes:
+                x = np.linspace(*node.domain, 400)
+                exact = node.infer(x)
+                with suppress(ScaleMismatch):
+                    found = np.array(node(ts.ckks_vector(context, x)).decrypt())
+                    encryption = 2.0 ** (9 - bits) * max(1.0, np.abs(np.gradient(exact, x)).max())
+                    assert np.abs(found - exact).max() <= 1.25 * 2**-7 * max(1.0, np.abs(exact).max()) + encryption
+
+    @pytest.mark.parametrize(
+        ("width", "chain", "bits"),
+        [(8, [60, 24, 24, 24, 60], 24), (16, [60, 24, 24, 60], 24), (16, [60, 26, 26, 60], 26)],
+    )
+    def test_nor_do_primes_that_match_and_the_chain_that_is_named_holds_it(self, width, chain, bits):
+        node = fhenn.Sigmoid(domain=(-width, width), degree=3)
+        x = np.linspace(-width, width, 300)
+        with pytest.raises(ScaleMismatch, match="Noise would drown the cubic") as refused:
+            node(ts.ckks_vector(tenseal_context(16384, chain, bits), x))
+        named = re.search(r"2\*\*(\d+) on the chain (\[.*?\]) at ring degree (\d+)", str(refused.value))
+        scale, chain, ring = map(json.loads, named.groups())
+        found = node(ts.ckks_vector(tenseal_context(ring, chain, scale), x)).decrypt()
+        assert np.abs(np.array(found) - node.infer(x)).max() < 2**-7 + 2.0 ** (9 - scale)
 
     def test_too_few_levels_for_that_name_a_chain_that_fits(self):
         context = tenseal_context(8192, TUTORIAL, 21)
