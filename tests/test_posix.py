@@ -16,6 +16,7 @@ ROOT = Path(fhenn.__file__).parent
 IMPORTS = """
 import sys, windows
 windows.become()
+sys.modules["torch"] = None  # that of this system looks for Windows' libraries
 from importlib import import_module
 for name in sys.argv[1:]:
     try:
