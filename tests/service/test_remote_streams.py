@@ -424,7 +424,7 @@ def test_a_part_beyond_the_limits_of_a_real_service(service, monkeypatch):
     monkeypatch.setattr("fhenn.session.encryption._PART", 8 << 20)
     client = fhenn.Client(PLAN)
     with service.remote("large", client.evaluation_keys()) as remote:
-        with pytest.raises(PartTooLarge, match="at most 4194304 bytes"):
+        with pytest.raises(PartTooLarge, match="at most 4,194,304 bytes"):
             list(remote.predict_stream(client.encrypt_stream(samples(rng, 400))))
         x = samples(rng, 100)  # what the error names
         assert right(client, remote.predict(client.encrypt(x)), x)
