@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from fhenn import artifacts
-from fhenn.cli.complete import files
-from fhenn.cli.infer import plan_option
+from fhenn.cli.infer import keys_option, model_option, plan_option
 from fhenn.cli.pools import open_pool, ray_option
-from fhenn.cli.show import FILE, as_json_option, count_of, progress, tell
+from fhenn.cli.show import as_json_option, count_of, progress, tell
 from fhenn.cli.streams import workers_option
 from fhenn.planner import fingerprint_of
 from fhenn.pool.batch import MANIFEST, Batch
@@ -22,24 +21,9 @@ from fhenn.pool.places import place_of
 @click.command()
 @click.argument("uploads")
 @click.option("--output", "-o", "answers", required=True, metavar="ANSWERS", help="Folder or URL for the answers.")
-@click.option(
-    "--model",
-    "model_file",
-    type=FILE,
-    shell_complete=files("model"),
-    default=Path("model.fhenn"),
-    show_default=True,
-    help="The model.",
-)
+@model_option
 @plan_option
-@click.option(
-    "--keys",
-    type=FILE,
-    shell_complete=files("evaluation-context"),
-    default=Path("keys.fhenn"),
-    show_default=True,
-    help="The client's evaluation keys.",
-)
+@keys_option("The client's evaluation keys.")
 @workers_option
 @ray_option
 @as_json_option

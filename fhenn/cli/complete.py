@@ -28,7 +28,7 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def files(*kinds: str, endings: tuple[str, ...] = ()) -> Complete:
-    """Offers the files of a folder that are of some kinds, or end in some way; where there is none, all files.
+    """Offers the files of a folder of some kinds, or with some endings; all files where it has none of these.
 
     kinds: of fhenn files, as their headers name them ("model", "plan", …); "*" for every kind.
     endings: of other files, as ".csv".

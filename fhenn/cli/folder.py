@@ -74,7 +74,7 @@ class Found:
     fault: str = ""
 
     def said(self, *names: str) -> str:
-        """A text in the header, by the names that lead to it; empty where there is none."""
+        """The text under `names`, one within the other, in the header; empty if the header has none."""
         value: Any = self.meta
         for name in names:
             value = value.get(name) if isinstance(value, dict) else None
@@ -133,7 +133,7 @@ class Folder:
     fault: str = ""
 
     def named(self, name: str) -> Found | None:
-        """The file of a name; None where there is none."""
+        """The file with that name, or None."""
         return next((file for file in self.files if file.name == name), None)
 
     def of_kind(self, kind: str) -> tuple[Found, ...]:

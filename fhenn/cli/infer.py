@@ -71,6 +71,31 @@ def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--model."""
+    return click.option(
+        "--model",
+        "model_file",
+        type=FILE,
+        shell_complete=files("model"),
+        default=Path("model.fhenn"),
+        show_default=True,
+        help="The model.",
+    )(command)
+
+
+def keys_option(told: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--keys, with its help."""
+    return click.option(
+        "--keys",
+        type=FILE,
+        shell_complete=files("evaluation-context"),
+        default=Path("keys.fhenn"),
+        show_default=True,
+        help=told,
+    )
+
+
 def secret_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--secret."""
     return click.option(
@@ -116,14 +141,7 @@ memory_option = click.option(
     show_default=True,
     help="File for the secret key.",
 )
-@click.option(
-    "--keys",
-    type=FILE,
-    shell_complete=files("evaluation-context"),
-    default=Path("keys.fhenn"),
-    show_default=True,
-    help="File for what the server gets.",
-)
+@keys_option("File for what the server gets.")
 @click.option("--passphrase", "ask", is_flag=True, help="Lock the secret key with a passphrase, which is asked for.")
 @passphrase_file_option
 @click.option("--overwrite", is_flag=True, help="Replace existing keys: nobody can read their ciphertexts any more.")
@@ -318,24 +336,9 @@ def encrypt(
 
 @click.command()
 @click.argument("upload", type=FILE, shell_complete=files("ciphertexts"), default=Path("upload.fhenn"))
-@click.option(
-    "--model",
-    "model_file",
-    type=FILE,
-    shell_complete=files("model"),
-    default=Path("model.fhenn"),
-    show_default=True,
-    help="The model.",
-)
+@model_option
 @plan_option
-@click.option(
-    "--keys",
-    type=FILE,
-    shell_complete=files("evaluation-context"),
-    default=Path("keys.fhenn"),
-    show_default=True,
-    help="The client's evaluation keys.",
-)
+@keys_option("The client's evaluation keys.")
 @click.option(
     "--certificate",
     type=FILE,

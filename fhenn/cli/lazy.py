@@ -22,7 +22,7 @@ class LazyCommands(MutableMapping[str, click.Command]):
         self._known: dict[str, str | click.Command] = dict(homes)
 
     def __getitem__(self, name: str) -> click.Command:
-        """A command. Raises KeyError where there is none of that name."""
+        """The command of that name. Raises KeyError."""
         found = self._known[name]
         if isinstance(found, str):
             module, _, variable = found.partition(":")

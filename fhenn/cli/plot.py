@@ -59,7 +59,7 @@ output_option = click.option(
 
 
 def require_target(output: Path | None) -> None:
-    """Raise ParameterError for a name that is none of a picture; to be called before any work is done."""
+    """Raise ParameterError where a file has no ending of a picture, before any work is done."""
     from fhenn.figures.style import check_target, matplotlib
 
     matplotlib()

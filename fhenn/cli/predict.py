@@ -20,6 +20,7 @@ from fhenn.cli.infer import (
     client_of,
     clip_option,
     columns_of,
+    keys_option,
     names_of_results,
     naming,
     plan_option,
@@ -97,14 +98,7 @@ def fetch(
     shell_complete=files("ciphertexts", endings=TABLES),
     default=Path("upload.fhenn"),
 )
-@click.option(
-    "--keys",
-    type=FILE,
-    shell_complete=files("evaluation-context"),
-    default=Path("keys.fhenn"),
-    show_default=True,
-    help="Evaluation keys; sent once.",
-)
+@keys_option("Evaluation keys; sent once.")
 @_service_options
 @plan_option
 @secret_option

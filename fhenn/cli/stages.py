@@ -159,6 +159,9 @@ def _certify(found: Stages) -> Stage:
     if found.certificate is None:
         return Stage("certify", "server", "optional")
     named = found.certificate.said("model")
+    if found.model is None and not found.certificate.fault:
+        line = Line(found.certificate.name, f"for a model {in_short(named)}, which is not here")
+        return Stage("certify", "server", "elsewhere", (line,))
     fault = ""
     if found.model and not found.model.fault and named != _print(found.model):
         fault = f"for another model, {in_short(named)}: certify again"
@@ -195,7 +198,8 @@ def _are_results(sheet: Sheet, plan: Found | None, answer: Found | None) -> bool
     """Whether a table is what was decrypted here, where there is something that it can be the result of."""
     if sheet.holds_results:
         return plan is not None
-    return sheet.holds_scores and answer is not None and sheet.changed >= answer.changed
+    own = sheet.name == "records.csv"  # what commands and guides call a table to begin with
+    return sheet.holds_scores and not own and answer is not None and sheet.changed >= answer.changed
 
 
 def _encrypt(found: Stages) -> Stage:

@@ -113,8 +113,9 @@ def test_a_table_of_ones_own_may_have_columns_as_results_have(here, session, cap
     assert told(capsys)["next"]["command"].startswith("fhenn train records.csv")
     if "prediction" not in columns:
         put(here, session)
-        os.utime(here / "records.csv", (1, 1))  # older than the answer
-        assert told(capsys)["next"]["command"].startswith("fhenn decrypt")
+        for changed in (1, 2**32):  # before and after the answer
+            os.utime(here / "records.csv", (changed, changed))
+            assert told(capsys)["next"]["command"].startswith("fhenn decrypt")
 
 
 def test_usual_names_are_seen_in_a_folder_of_any_size(here, session, monkeypatch):
@@ -332,6 +333,12 @@ def test_certificates_belong_to_a_model_and_a_plan(here, session, other, capsys)
     assert says(told(capsys), "certificate.json").startswith("for another model")
     put(here, session, "model.fhenn")
     assert says(told(capsys), "certificate.json").startswith("for the model")
+    text = (here / "certificate.json").read_bytes()
+    for path in here.glob("*.fhenn"):
+        path.unlink()
+    (here / "certificate.json").write_bytes(text)
+    step = next(step for step in told(capsys)["steps"] if step["name"] == "certify")
+    assert (step["state"], step["lines"][0]["says"].endswith("which is not here")) == ("elsewhere", True)
     alone = b'{"model": "%s"}' % (b"0" * 16)
     for text in (b"", b"[]", b'{"model": 3}', b'{"model": "a"}', alone, b"\xff", b"{" * (2 << 20)):
         (here / "certificate.json").write_bytes(text)

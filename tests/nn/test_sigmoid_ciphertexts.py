@@ -650,6 +650,19 @@ class TestRefusals:
         found = node(ts.ckks_vector(tenseal_context(ring, chain, scale), x)).decrypt()
         assert np.abs(np.array(found) - node.infer(x)).max() < 2**-7 + 2.0 ** (9 - scale)
 
+    @pytest.mark.parametrize("bits", [24, 28])
+    def test_a_gradient_is_right_or_refused(self, bits):
+        slope = fhenn.Sigmoid(domain=(-8, 8), degree=3).polynomial.derivative()
+        x, gradient = np.linspace(-8, 8, 300), np.linspace(-1, 1, 300)
+        context = tenseal_context(16384, [60, bits, bits, 60], bits)
+        both = [ts.ckks_vector(context, values) for values in (x, gradient)]
+        if bits == 24:
+            with pytest.raises(ScaleMismatch, match="Noise would drown the cubic"):
+                tenseal_values.TENSEAL.polynomial_times(slope, *both)
+        else:
+            found = np.array(tenseal_values.TENSEAL.polynomial_times(slope, *both).decrypt())
+            assert np.abs(found - slope(x) * gradient).max() < 2**-7
+
     def test_too_few_levels_for_that_name_a_chain_that_fits(self):
         context = tenseal_context(8192, TUTORIAL, 21)
         vector = ts.ckks_vector(context, [1.0])

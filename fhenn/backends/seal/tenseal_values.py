@@ -8,10 +8,8 @@ operators, without a detour over bytes, for any number of chunks and any shape, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from math import log2
 from typing import Any
 
 import numpy as np
@@ -22,21 +20,17 @@ from fhenn.approx import Polynomial
 from fhenn.backends.plain import PLAIN, broadcast, same_shape
 from fhenn.backends.seal.arithmetic import Handle, SealArithmetic
 from fhenn.backends.seal.context import SealContext, secret_key_of
+from fhenn.backends.seal.odd_cubic import OwnCubic, landed_cubic, noise_of_landed, suggest_chain
 from fhenn.backends.seal.wire import save_object
 from fhenn.ckks.arithmetic import Drowned
 from fhenn.ckks.array import CipherArray
-from fhenn.ckks.circuits import bring_to, largest_of, multiply_alike, times_number, times_slots
+from fhenn.ckks.circuits import bring_to, largest_of, multiply_alike, times_slots
 from fhenn.ckks.cubic import CubicForm, quadratic_form
 from fhenn.ckks.headroom import radius_within
 from fhenn.ckks.layout import PACKED, WholeSamples
-from fhenn.ckks.limits import LARGEST_NOISE, require_room
+from fhenn.ckks.limits import require_room
 from fhenn.ckks.messages import TensealMessage
-from fhenn.ckks.noise import Noise, NoiseModel, noise_model
-from fhenn.ckks.operations import Operations, V
 from fhenn.ckks.operator import Operator
-from fhenn.ckks.outlook import Followed, Follower, noise_of_circuit
-from fhenn.ckks.parameters import MAX_MODULUS_BITS
-from fhenn.ckks.primes import primes_of
 from fhenn.errors import (
     ContextMismatch,
     FhennError,
@@ -56,17 +50,8 @@ SCALE_TOLERANCE = 0.1
 1e-7 with 40-bit primes, 1 % with 23-bit ones, 15-43 % with the 21-bit primes of its tutorials."""
 
 
-_LEAST_BITS = 26
-"""Primes of that size are near enough to a power of two on every ring."""
-
 _EXACT_LEVELS = 3
 """Of an odd cubic that lands on a scale which its primes do not match."""
-
-_MOST_BITS = 60
-"""Of a prime of SEAL."""
-
-_LEAST_ABOVE, _MOST_ABOVE = 4, 20
-"""Bits of the first and last primes above the others."""
 
 
 _warned: set[tuple[str, float]] = set()
@@ -173,13 +158,15 @@ class TensealBackend:
         state.context.require_levels("the cubic on primes that do not match its scale", _EXACT_LEVELS, top)
         state.context.relinearisation_keys("the cubic")
         m = max(abs(bound) for bound in polynomial.domain) ** 2 / 2
-        added = _noise_of_landed(form, polynomial.domain, target, on.noise, top, state.scale)
-        cubic = _Cubic(polynomial.domain, form.k, form.b)
+        added = noise_of_landed(form, polynomial.domain, target, on.noise, top, state.scale)
+        cubic = OwnCubic(polynomial.domain, form.k, form.b)
         if cubic.is_drowned_by(added):
             raise Drowned(
-                target, self._drifting_prime(state, target) or state.prime(), cubic.remedy(state.context, target)
+                target,
+                self._drifting_prime(state, target) or state.prime(),
+                cubic.remedy(state.context, target),
             )
-        return _of_handles(x, on, [_landed_cubic(on, handle, form, m, target) for handle in state.handles])
+        return _of_handles(x, on, [landed_cubic(on, handle, form, m, target) for handle in state.handles])
 
     def _cubic(self, domain: tuple[float, float], x: TensealValue, w: TensealValue, k: float, b: float) -> TensealValue:
         """k·w·(x² + b) as k·w·(x² - m) + k(b + m)·w.
@@ -199,7 +186,7 @@ class TensealBackend:
         square = x.square()
         nominal = scale_of(square)  # stamped by TenSEAL: a vector does not tell it otherwise
         self._require_fit(at_x, nominal)
-        cubic, level = _Cubic(domain, k, b, w is x), min(at_x.level, at_w.level)
+        cubic, level = OwnCubic(domain, k, b, w is x), min(at_x.level, at_w.level)
         if cubic.is_drowned_by(cubic.noise(context.arithmetic.noise, level, nominal)):
             raise Drowned(nominal, at_x.prime(), cubic.remedy(context, nominal))
         # what TenSEAL takes for 1 after each rescale, and is not
@@ -368,7 +355,7 @@ class TensealBackend:
                 scale,
                 prime,
                 "TenSEAL takes the two for equal, so every product comes out wrong by their ratio. "
-                f"{_suggest_chain(state.context, scale)} Or use fhenn.encrypt, which keeps exact scales.",
+                f"{suggest_chain(state.context, scale)} Or use fhenn.encrypt, which keeps exact scales.",
             )
 
     def _require_alike(self, x: TensealValue, factor: TensealValue) -> None:
@@ -380,103 +367,6 @@ class TensealBackend:
         mine, other = (SealContext.from_tenseal(value.context()) for value in (x, factor))
         if mine.fingerprint != other.fingerprint:
             raise ContextMismatch(mine.fingerprint, other.fingerprint)
-
-
-@lru_cache(maxsize=256)
-def _noise_of_landed(
-    form: CubicForm, domain: tuple[float, float], target: float, model: NoiseModel, level: int, scale: float
-) -> Noise:
-    """What `_landed_cubic` adds to x at a level and a scale."""
-    m = max(abs(bound) for bound in domain) ** 2 / 2
-    return noise_of_circuit(lambda on, x: _landed_cubic(on, x, form, m, target), scale, model, level, domain)
-
-
-def _landed_cubic(on: Operations[V, Any], x: V, form: CubicForm, m: float, target: float) -> V:
-    """k·x·(x² - m) + k(b + m)·x + c, as `TensealBackend._cubic` has it, at the scale `target`, three levels down.
-
-    k·x is not rescaled before the product, which would round it where |x² - m| is large.
-
-    on: the operations.
-    x: a ciphertext.
-    form: of the cubic.
-    m: the middle of x².
-    target: the scale of the result.
-    """
-    top = on.level(x)
-    square = on.plus(on.rescale(on.relinearise(on.multiply(x, x))), -m)
-    below = on.drop(x, top - 1)
-    of_k = target * on.primes[top - 1] * on.primes[top - 2] / on.scale(square) / on.scale(below)
-    product = on.relinearise(on.multiply(square, times_number(on, below, form.k, of_k)))
-    line = times_slots(on, on.drop(x, top - 2), form.k * (form.b + m), target)
-    # the scales are equal up to the rounding of a few float operations
-    landed = on.read(on.rescale(on.rescale(product)), target)
-    return on.plus(on.add(landed, on.read(line, target)), form.c)
-
-
-@dataclass(frozen=True)
-class _Cubic:
-    """k·w·(x² + b) by TenSEAL's own operators, as noise sees it.
-
-    domain: of x.
-    k, b: of the cubic.
-    of_itself: whether w is x; else it is taken for a number of at most 1.
-    """
-
-    domain: tuple[float, float]
-    k: float
-    b: float
-    of_itself: bool = True
-
-    @lru_cache(maxsize=256)  # noqa: B019  (what is kept is small, and the same for all keys)
-    def noise(self, model: NoiseModel, level: int, scale: float) -> Noise:
-        """What it adds, from a level down, at a scale that the primes match."""
-        m = max(abs(bound) for bound in self.domain) ** 2 / 2
-
-        def circuit(on: Follower, x: Followed) -> Followed:
-            w = x if self.of_itself else replace(x, values=np.ones_like(x.values))
-            square = on.plus(on.rescale(on.relinearise(on.multiply(x, x))), -m)
-            factor = on.rescale(times_number(on, w, self.k, scale))
-            product = on.rescale(on.relinearise(on.multiply(square, factor)))
-            line = on.drop(on.rescale(times_number(on, w, self.k * (self.b + m), scale)), product.level)
-            return on.add(product, on.read(line, product.scale))
-
-        return noise_of_circuit(circuit, scale, model, level, self.domain)
-
-    def is_drowned_by(self, noise: Noise) -> bool:
-        """Whether six deviations are above 2⁻⁷ of the largest value, 1 at least, as in `require_clear`."""
-        x = np.linspace(*self.domain, 129)
-        values = self.k * (x**2 + self.b) * (x if self.of_itself else 1.0)
-        return 6 * noise.deviation > LARGEST_NOISE * max(float(np.abs(values).max()), 1.0)
-
-    def remedy(self, context: SealContext, scale: float) -> str:
-        """A sentence on a chain on which noise does not drown it."""
-        levels = context.levels
-
-        def is_clear(model: NoiseModel, bits: int) -> bool:
-            return not self.is_drowned_by(self.noise(model, levels, 2.0**bits))
-
-        return f"Noise would drown the cubic. {_suggest_chain(context, scale, is_clear)}"
-
-
-def _suggest_chain(
-    context: SealContext, scale: float, suits: Callable[[NoiseModel, int], bool] = lambda _model, _bits: True
-) -> str:
-    """A sentence on a chain of as many primes whose sizes suit a scale, on the same ring where that holds it.
-
-    context: whose ring and levels are wanted.
-    scale: that the primes should have at least.
-    suits: whether a chain does, by its noise and the bits of its scale.
-    """
-    between = context.levels
-    for bits in range(max(round(log2(scale)), _LEAST_BITS), _MOST_BITS + 1):
-        for ring_degree in MAX_MODULUS_BITS:
-            outer = min((MAX_MODULUS_BITS[ring_degree] - between * bits) // 2, bits + _MOST_ABOVE, _MOST_BITS)
-            if ring_degree >= context.ring_degree and outer >= bits + _LEAST_ABOVE:
-                primes = primes_of(ring_degree, (outer, *[bits] * between, outer))
-                if primes is not None and suits(noise_model(ring_degree, primes), bits):
-                    sizes = f"[{outer}, {', '.join([str(bits)] * between)}, {outer}]"
-                    return f"Use a global_scale of 2**{bits} on the chain {sizes} at ring degree {ring_degree}."
-    return "Use fewer levels, and primes of the scale's size between the first and the last."
 
 
 def _of_handles(x: TensealValue, on: SealArithmetic, handles: list[Handle]) -> TensealValue:
