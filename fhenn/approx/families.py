@@ -28,6 +28,11 @@ OWN = "own function"
 _LONGEST = 100
 """Characters of a name that is looked up: the longest have two numbers."""
 
+_ELEMENT_BY_ELEMENT = (
+    "Give one that works element by element, as NumPy's; np.vectorize(function, otypes=[float]) makes one of a function "
+    "of single numbers."
+)
+
 _CALL = re.compile(r"(\w+)\(([^()]*)\)", re.ASCII)
 
 
@@ -224,13 +229,29 @@ class _Plain:
 
     def __call__(self, x: ArrayLike) -> Any:
         x = floating(x)
-        found = np.asarray(self.value(x.astype(np.float64)), np.float64)
+        found = self._of(x.astype(np.float64))
         if found.shape != x.shape:
-            raise ParameterError(
-                f"the function makes shape {found.shape} of shape {x.shape}.",
-                "Give one that works element by element, as NumPy's; np.vectorize makes one of a function of numbers.",
-            )
+            raise ParameterError(f"the function makes shape {found.shape} of shape {x.shape}.", _ELEMENT_BY_ELEMENT)
         return found.astype(x.dtype)[()]
+
+    def _of(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        try:
+            return np.asarray(self.value(x), np.float64)
+        except (TypeError, ValueError) as error:
+            if not _takes(np.vectorize(self.value, otypes=[np.float64]), x):
+                raise
+            raise ParameterError(
+                f"the function takes single numbers, not arrays ({error}).", _ELEMENT_BY_ELEMENT
+            ) from error
+
+
+def _takes(value: Callable[[Any], Any], x: NDArray[np.float64]) -> bool:
+    """Whether it computes at all: what fails on single numbers as well has a fault of its own, to be told as it is."""
+    try:
+        value(x)
+    except Exception:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

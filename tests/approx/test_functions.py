@@ -1,3 +1,4 @@
+import math
 import pickle
 import warnings
 
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from fhenn import Activation
 from fhenn.approx import (
     ABS,
     ERF,
@@ -283,3 +285,18 @@ def test_a_function_of_ones_own():
     assert not is_known(own_function(np.tanh))
     with pytest.raises(ParameterError, match="element by element"):
         own_function(np.sum).value([1.0, 2.0])
+
+
+@pytest.mark.parametrize("single", [math.tanh, lambda x: x if x > 0 else 0], ids=["math.tanh", "comparison"])
+def test_a_function_of_single_numbers_is_refused_and_the_way_out_works(single):
+    with pytest.raises(ParameterError, match=r"takes single numbers, not arrays .*np\.vectorize"):
+        Activation.fit(single, (-2, 2), 5)
+    node = Activation.fit(np.vectorize(single, otypes=[float]), (-2, 2), 8)
+    assert abs(node.forward(1.5) - single(1.5)) < 0.1
+
+
+@pytest.mark.parametrize("faulty", [lambda x: x.missing, lambda x: float("a"), lambda x: [1.0] + x.tolist() + None])
+def test_the_fault_of_a_function_of_ones_own_comes_through(faulty):
+    with pytest.raises((AttributeError, ValueError, TypeError)) as error:
+        own_function(faulty).value(np.ones(3))
+    assert not isinstance(error.value, ParameterError)

@@ -6,6 +6,7 @@ import json
 import warnings
 from dataclasses import asdict
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -45,16 +46,16 @@ EVALUATORS = ("native", "seal")
 ROUNDING = 1e-12
 
 
-ALARMING = [alarming(layout) for layout in ("latency", "throughput")]
-ALTERED = [case("hidden-witness", "latency"), case("hidden-witness", "throughput"), case("regression", "throughput")]
+ALARMING = ("latency", "throughput")
+ALTERED = (("hidden-witness", "latency"), ("hidden-witness", "throughput"), ("regression", "throughput"))
 RANDOM = 40
 
 
 @pytest.fixture(scope="module")
 def exchanged(vectors: Path) -> Path:
     """What the TypeScript client made of the cases, Python's answers, and what the client read in them."""
-    write_cases(vectors, [*cases(), *ALARMING])
-    write_broken(vectors, ALTERED[0].plan, {each.name: each.plan for each in cases()})
+    write_cases(vectors, [*cases(), *map(alarming, ALARMING)])
+    write_broken(vectors, case(*ALTERED[0]).plan, {each.name: each.plan for each in cases()})
     files = ("plans", "broken", "refusals", "uploads", "hostile", "secrets")
     run_vitest(vectors, *(f"test/client/{name}.test.ts" for name in files), "test/page/session.test.ts")
     answers = {}
@@ -79,7 +80,7 @@ def answer_to(folder: Path, of: Case, evaluator: str) -> bytes:
 def write_alarms(folder: Path) -> None:
     """Answers to rows that left a domain, and what Python's client says of them."""
     reports = {}
-    for each in ALARMING:
+    for each in map(alarming, ALARMING):
         answer = answer_to(folder, each, "native")
         (folder / f"{each.name}.answer").write_bytes(answer)
         report = restored(folder, each).violations(answer, receipt=Receipt.of(sent(folder, each, "upload")))
@@ -92,7 +93,7 @@ def write_alarms(folder: Path) -> None:
 def write_altered(folder: Path) -> None:
     """What a server may send in the place of an answer, and what Python's client says of that."""
     told = {}
-    for of in ALTERED:
+    for of in starmap(case, ALTERED):
         client, upload = restored(folder, of), sent(folder, of, "upload")
         server = fhenn.Server(of.model, of.plan, sent(folder, of, "keys"), evaluator="native")
         good, receipt = server.predict(upload), Receipt.of(upload)
