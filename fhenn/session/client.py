@@ -440,6 +440,8 @@ class Client(Encrypting, Uncopied):
             "Say how many samples' results will be shared under this key: plan(…, queries=…), or "
             "decrypt(…, share=True, queries=…)."
         )
+        if queries is None and self._plan.queries == 0:
+            raise ParameterError("the plan is for no results that are shared.", way_out)
         queries = require_count("queries", self._plan.queries if queries is None else queries, MOST_QUERIES, way_out)
         return queries, require_count("bits", bits, MOST_BITS, f"Leave it out for {STATISTICAL_BITS}.")
 

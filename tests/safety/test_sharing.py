@@ -62,7 +62,9 @@ def test_a_plan_that_cannot_carry_it_refuses():
     with pytest.raises(SharingRefused, match="queries=1") as caught:
         client.decrypt(answer, share=True, queries=1)
     assert "accuracy" in str(caught.value)
-    for queries in (None, 0, -1, 1.5):  # the plan names none
+    with pytest.raises(ParameterError, match=r"the plan is for no results that are shared\. Say how many .*queries=…"):
+        client.decrypt(answer, share=True)
+    for queries in (0, -1, 1.5):
         with pytest.raises(ParameterError, match="queries must be a whole number from 1 to"):
             client.decrypt(answer, share=True, queries=queries)
     with pytest.raises(ParameterError, match="bits must be a whole number from 1 to 128, not 0"):
