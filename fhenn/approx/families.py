@@ -29,8 +29,8 @@ _LONGEST = 100
 """Characters of a name that is looked up: the longest have two numbers."""
 
 _ELEMENT_BY_ELEMENT = (
-    "Give one that works element by element, as NumPy's; np.vectorize(function, otypes=[float]) makes one of a function "
-    "of single numbers."
+    "Give one that works element by element, as NumPy's; np.vectorize(function, otypes=[float]) makes one of a "
+    "function of single numbers."
 )
 
 _CALL = re.compile(r"(\w+)\(([^()]*)\)", re.ASCII)

@@ -10,6 +10,7 @@ in several directions). It holds for samples drawn as the inputs will be, on whi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, isfinite, lgamma, log, log1p
@@ -148,6 +149,17 @@ def seen_by(nodes: Sequence[Step], samples: Floats) -> dict[int, Floats]:
     }
 
 
+def watch(nodes: Sequence[Step], samples: Floats) -> None:
+    """Let the activations' guards see what samples bring to them, in the twin.
+
+    nodes: of the model.
+    samples: (samples, features).
+    Warns with a RangeWarning, and raises RangeViolation, as the policy of an activation that they leave says.
+    """
+    if not all(node.is_exact for node in nodes if isinstance(node, Activation)):
+        deque(trail(nodes, samples, _watched_twin, plus), maxlen=0)
+
+
 def outputs_of(nodes: Sequence[Step], samples: Floats) -> Floats:
     """What a model makes of samples, in the twin: (samples, outputs).
 
@@ -200,6 +212,11 @@ def exact_outputs_of(nodes: Sequence[Step], samples: Floats) -> Floats | None:
 
     *_, values = trail(nodes, samples, exactly, plus)
     return values
+
+
+def _watched_twin(place: int, node: Affine | Activation, x: Floats) -> Floats:
+    """What a node makes of a value, under its guard."""
+    return np.asarray(node.infer(x))
 
 
 def _twin(place: int, node: Affine | Activation, x: Floats) -> Floats:

@@ -358,6 +358,29 @@ def test_inputs_beyond_a_domain_are_named():
         fhenn.plan(model, bounds=[-1, 1])
 
 
+SAMPLES = np.array([[1.0, 1.0], [-0.5, 0.2], [0.0, 0.0]])
+"""One of three leaves the domain of a sigmoid behind a sum times 3."""
+
+
+def behind_a_sum(activation):
+    return fhenn.Sequential([fhenn.Linear([[3.0, 3.0]]), activation])
+
+
+@pytest.mark.parametrize("asked", [{}, {"bounds": [-1, 1]}, {"ranges": "data"}], ids=["box", "bounds", "data"])
+def test_samples_that_leave_a_domain_warn_where_they_are_planned_for(asked):
+    with pytest.warns(fhenn.RangeWarning, match=r"Sigmoid: 1 of 3 values outside \[-4, 4\]") as caught:
+        fhenn.plan(behind_a_sum(fhenn.Sigmoid()), inputs=SAMPLES, **asked)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_samples_that_leave_a_domain_are_refused_or_passed_over_as_the_policy_says():
+    with pytest.raises(fhenn.RangeViolation, match="1 of 3"):
+        fhenn.plan(behind_a_sum(fhenn.Sigmoid(on_violation="raise")), inputs=SAMPLES)
+    for quiet in (fhenn.Sigmoid(on_violation="ignore"), fhenn.Square()):
+        fhenn.plan(behind_a_sum(quiet), inputs=SAMPLES)
+    fhenn.plan(behind_a_sum(fhenn.Sigmoid(on_violation="raise")), inputs=SAMPLES[1:], bounds=[-1, 1])
+
+
 @on_each
 @pytest.mark.parametrize(
     ("activation", "layout"),
