@@ -8,6 +8,7 @@ import pytest
 from support import mostly_thorough
 
 ASKED = [("thorough", False), ("thorough or soak", True), ("soak", True)]
+WEB = [("not thorough and not web", False), ("thorough", False), ("web", True)]
 
 
 @pytest.mark.thorough
@@ -22,7 +23,7 @@ def test_what_soaks_runs_where_it_is_asked_for_alone(asked, soaks):
     assert ("test_it_is_refused" in done.stdout) == ("thorough" in asked)
 
 
-@pytest.mark.parametrize(("asked", "runs"), [("not thorough and not web", False), ("thorough", False), ("web", True)])
+@pytest.mark.parametrize(("asked", "runs"), mostly_thorough(WEB, (1,)))
 def test_the_client_for_browsers_is_tested_where_it_is_asked_for_alone(asked, runs):
     """Its tests need Node, and the packages of npm; some are thorough."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "-m", asked, "tests/web"]

@@ -233,15 +233,13 @@ class Workers:
                 with suppress(Exception):
                     worker = await making
                     worker.kill()
-                    worker.close()
-                    await loop.run_in_executor(self._threads, worker.end)
+                    await self._end(worker)
                 raise
             except Exception as error:  # no memory, no descriptor, no thread, or it was stopped
                 self._on_failure(error)
                 if worker is not None:
                     worker.kill()
-                    worker.close()
-                    self._on_death(await loop.run_in_executor(self._threads, worker.end))
+                    self._on_death(await self._end(worker))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
@@ -266,14 +264,19 @@ class Workers:
         self._retiring.discard(worker)
         if worker in self._free:
             self._free.remove(worker)
-        worker.close()
-        ended = asyncio.get_running_loop().run_in_executor(self._threads, worker.end)
-        self._ending.add(ended)
-        ended.add_done_callback(self._ending.discard)
+        ended = self._end(worker)
         self._fill()
         if not self._closed:
             self._dispatch()  # who waited for this one to leave another may have the other
         return ended
+
+    def _end(self, worker: WorkerHandle) -> asyncio.Future[int | None]:
+        """Close a worker's pipe and have its process waited for, even if nobody waits for the exit code any more."""
+        worker.close()
+        ended = asyncio.get_running_loop().run_in_executor(self._threads, worker.end)
+        self._ending.add(ended)
+        ended.add_done_callback(self._ending.discard)
+        return asyncio.shield(ended)
 
     def _finish(self, worker: WorkerHandle) -> None:
         """Give a worker that has done a task the next, or replace it where it holds too much memory."""

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -395,3 +397,41 @@ def test_a_start_that_fails_is_tried_again_and_one_that_hangs_is_ended(tmp_path)
     assert not failures
     assert [type(each) for each in told] == [MemoryError, RuntimeError, OSError, TimeoutError]
     assert deaths == [-signal.SIGKILL]
+
+
+def test_a_process_is_waited_for_though_the_pool_is_closed_before_that_began(tmp_path):
+    """All threads are taken while a worker fails, and the pool is closed: nobody waits for its exit code any more."""
+    made, ended, busy = [], [], threading.Event()
+
+    class Failing:
+        held, loading, pid, resident = Held(), "", 0, 0
+
+        def __init__(self, bounds):
+            made.append(self)
+
+        async def await_ready(self):
+            raise EOFError
+
+        def kill(self):
+            pool._threads.submit(busy.wait)
+
+        def close(self):
+            pass
+
+        def end(self):
+            ended.append(self)
+
+    async def story():
+        asyncio.get_running_loop().call_later(0.5, busy.set)
+        pool.start()
+        while not made:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert not ended
+        await pool.close()
+
+    pool = processes(tmp_path, kind=Failing, on_failure=lambda error: None, workers=1)
+    pool._threads = ThreadPoolExecutor(1)
+    asyncio.run(story())
+    assert ended == made
+    assert len(made) == 1
