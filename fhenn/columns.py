@@ -25,6 +25,7 @@ from fhenn.errors import (
     FeatureMismatch,
     MissingValues,
     ParameterError,
+    RawCell,
     ShapeMismatch,
     SparseTooLarge,
     UnsupportedValue,
@@ -134,6 +135,9 @@ class Preparing(Protocol):
 
     def prepare(self, table: Any, *, operation: str = "prepare") -> Floats:
         """The features of a raw table, (samples, features)."""
+
+    def raw_cell(self, feature: int, value: float, low: float, high: float) -> RawCell | None:
+        """The cell that a feature beyond its bounds was made of; None where that cannot be told."""
 
 
 def features_of(x: Any, preparation: Preparing | None, operation: str) -> Any:

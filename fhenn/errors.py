@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from math import log2, prod
+from math import inf, log2, prod
 from typing import Literal
 
 from fhenn.text import apart, nearest, printable
@@ -275,6 +275,39 @@ class AccuracyUnreached(FhennError, ValueError):
         )
 
 
+@dataclass(frozen=True)
+class RawCell:
+    """The cell of a raw table that a feature was made of. Part of a `BoundsExceeded`.
+
+    column: name of its column, or its place from 0 where columns have no names.
+    value: of the cell, None where several make the same feature.
+    low, high: between which numbers of the column the feature keeps its bounds; infinite where any number does.
+
+    >>> print(RawCell("age", 140.0, 30.0, 70.0))
+    column 'age' = 140, which may be from 30 to 70
+    """
+
+    column: str | int
+    value: float | None
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"column {self.column!r}{self.said}"
+
+    @property
+    def said(self) -> str:
+        """The value and the bounds in words, to follow the column."""
+        known = [] if self.value is None else [self.value]
+        *value, low, high = apart(*known, self.low, self.high)
+        may = f"from {low} to {high}"
+        if self.low == -inf:
+            may = f"at most {high}"
+        elif self.high == inf:
+            may = f"at least {low}"
+        return "".join(f" = {each}" for each in value) + f", which may be {may}"
+
+
 @dataclass(eq=False)
 class BoundsExceeded(FhennError, ValueError):
     """Values beyond the bounds that were declared to the plan.
@@ -285,6 +318,7 @@ class BoundsExceeded(FhennError, ValueError):
     samples: places of the samples that have such values, from 0.
     furthest: places of the sample and the feature of `largest`, None where they are not known.
     names: of `features`, empty where they are not known.
+    raw: the cell that `largest` was made of, where the samples were a raw table and that is known.
     """
 
     features: tuple[int, ...]
@@ -294,18 +328,20 @@ class BoundsExceeded(FhennError, ValueError):
     samples: tuple[int, ...] = ()
     furthest: tuple[int, int] | None = None
     names: tuple[str, ...] = ()
+    raw: RawCell | None = None
 
     def _message(self) -> str:
         rows = f" in {join_first(self.samples, 'sample')}" if self.samples else ""
         verb = "leaves its" if len(self.features) == 1 else "leave their"
         largest, low, high = apart(self.largest, self.low, self.high)
+        raw = "" if self.raw is None else f": in the raw table, {self.raw}"
         called = ","
         if self.furthest is not None and len(self.features) > 1:
             place = self.furthest[1]
             called = f", of feature {printable(dict(zip(self.features, self.names, strict=False)).get(place, place))},"
         return (
             f"{join_first(self.names or self.features, 'feature')} {verb} declared bounds{rows}; the furthest value is "
-            f"{largest}{called} outside [{low}, {high}]{self.constant}. "
+            f"{largest}{called} outside [{low}, {high}]{self.constant}{raw}. "
             "Clip the data, or plan again with wider bounds: bounds=."
         )
 

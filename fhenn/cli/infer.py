@@ -289,7 +289,7 @@ def encrypt(
                 encryptor = client_of(message, secret, passphrase_file, memory=memory_bound(memory_mb))
             else:
                 public = artifacts.read_kind(keys, "evaluation-context")
-                encryptor = fhenn.Encryptor(plan, public, memory=memory_bound(memory_mb))
+                encryptor = fhenn.Encryptor(plan, public, memory=memory_bound(memory_mb), preparation=preparation)
         clipping = Clipping(plan) if clip else None
         job = {
             "plan": sha256(message).hexdigest(),  # with the order of its features
@@ -707,7 +707,7 @@ def client_of(
 ) -> fhenn.Client:
     """The client of a secret key in a file.
 
-    plan: message with the plan that it was made for.
+    plan: message with the plan that it was made for, and with its preparation.
     secret: the file; others should not be able to read it.
     passphrase_file: holds the passphrase; None to ask for it where it is needed.
     memory: that the client may take, in bytes.
@@ -719,7 +719,12 @@ def client_of(
     if os.name == "posix" and secret.stat().st_mode & 0o077:
         warnings.warn(f"others can read {secret}. Run chmod 600 {secret}.", stacklevel=2)
     return fhenn.Client.from_secret_bytes(
-        artifacts.plan_from_bytes(plan), data, passphrase, budget=budget_of(secret), memory=memory
+        artifacts.plan_from_bytes(plan),
+        data,
+        passphrase,
+        budget=budget_of(secret),
+        memory=memory,
+        preparation=artifacts.preparation_from_bytes(plan),
     )
 
 

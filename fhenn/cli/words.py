@@ -128,13 +128,17 @@ def _(error: BoundsExceeded) -> str:
     verb = "leaves" if len(columns) == 1 else "leave"
     rows = f" in {join_first(_from_one(error.samples), 'sample')}" if error.samples else ""
     furthest, low, high = apart(error.largest, error.low, error.high)
+    raw = ""
+    if error.raw is not None:
+        column = error.raw.column if isinstance(error.raw.column, str) else f"column {error.raw.column + 1}"
+        raw = f": in the table, {printable(column)}{error.raw.said}"
     if error.furthest is not None:
         sample, feature = error.furthest
         column = dict(zip(error.features, columns, strict=False)).get(feature, f"column {feature + 1}")
         furthest = f"{printable(column)} = {furthest} in sample {sample + 1}"
     return (
         f"{join_first(columns)} {verb} the bounds of the plan{rows}; the furthest value is {furthest}, where the plan "
-        f"allows {low} to {high}{error.constant}. Give --clip to take the nearest bound, or plan again with wider "
+        f"allows {low} to {high}{error.constant}{raw}. Give --clip to take the nearest bound, or plan again with wider "
         "bounds (`fhenn plan --bounds`, or a larger --margin)."
     )
 

@@ -286,7 +286,11 @@ def changed(place, **cells):
         ({"country": "IT"}, UnknownCategory, r"column 'country' holds 'IT' in line 9.*Known are 'FR', 'NA', ' DE'"),
         ({"country": "fr"}, UnknownCategory, r"Write it as 'FR', to the letter"),
         ({"notes": ""}, MissingValues, r"bad\.csv: values are missing or infinite in column 'notes' \(1: line 9\)"),
-        ({"age": "1e9"}, BoundsExceeded, r"feature age leaves"),
+        (
+            {"age": "1e9"},
+            BoundsExceeded,
+            r"feature age leaves.*in the raw table, column 'age' = 1e\+09, which may be from",
+        ),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

@@ -17,6 +17,7 @@ from fhenn.errors import (
     ContextMismatch,
     FeatureMismatch,
     RangeWarning,
+    RawCell,
     SamplesWarning,
     ShapeMismatch,
     ViolationReport,
@@ -162,6 +163,15 @@ def test_what_is_not_python_passes(text):
             "the plan allows -1 to 1.5. Give --clip to take the nearest bound, or plan again with wider bounds "
             "(`fhenn plan --bounds`, or a larger --margin).",
         ),
+        (
+            BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2), ("num__age",), RawCell("age", 190.0, 18.0, 90.5)),
+            "num__age = 9 in sample 1, where the plan allows -1 to 1.5: in the table, age = 190, which may be from 18 "
+            "to 90.5. Give --clip",
+        ),
+        (
+            BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2), (), RawCell(0, None, 18.0, float("inf"))),
+            "in the table, column 1, which may be at least 18. Give --clip",
+        ),
         (BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2)), "column 3 leaves the bounds of the plan in sample 1;"),
         (
             BoundsExceeded((2,), 9.0, 0.0, 0.0, (0,), (0, 2)),
@@ -304,6 +314,7 @@ def test_json_errors_carry_their_data(folder, monkeypatch, capsys):
         "samples": [1, 2],
         "furthest": [1, 1],
         "names": ["crp", "bmi"],
+        "raw": None,
     }
     assert run(["plan", "--json", "--nothing"]) == 2
     assert json.loads(capsys.readouterr().out) == {
