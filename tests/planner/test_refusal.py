@@ -118,6 +118,7 @@ def test_no_accuracy_is_named_that_is_larger_than_any_output():
     assert "accuracy" not in {each.name for each in caught.value.remedies}
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.RangeWarning")
 @pytest.mark.parametrize("name", mostly_thorough(CASES, (0, 1, 3, 4)))
 def test_every_remedy_that_is_named_gives_a_plan(name, monkeypatch):
     monkeypatch.setattr(refusal, "SECONDS", 8.0)
