@@ -518,6 +518,7 @@ REAL = {
 def test_encrypted_on_real_data(name):
     data, make, accuracy = REAL[name]
     x, labels, held_out, expected = split(data)
+    held_out, expected = held_out[:100], expected[:100]
     module = trained(make(), x, labels, 250 if name in ("breast-cancer", "iris") else 100, decay=1e-3)
     model = fhenn.from_torch(module, held_out[:2], classes=data.target_names)
     private = fhenn.encrypted_model(model, bounds=[0, 1], accuracy=accuracy)

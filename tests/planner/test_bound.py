@@ -98,7 +98,7 @@ def test_bound_holds(name, evaluator):
     assert largest_error(model, plan, keys=1) <= plan.error
 
 
-@at_length("keys", 6, 20)
+@at_length("keys", 4, 20)
 @pytest.mark.parametrize("name", CASES)
 def test_bound_holds_and_is_close(name, keys, evaluator):
     model, wish = CASES[name]

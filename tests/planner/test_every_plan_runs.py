@@ -162,7 +162,7 @@ def test_whatever_a_plan_would_take_runs_encrypted(models):
 
 
 @pytest.mark.usefixtures("refused_briefly")
-@at_length("models", 30, 500)
+@at_length("models", 15, 500)
 def test_plans_of_both_kinds_of_ranges_run(models):
     """With witnesses and without, through client and server, on one evaluator or the other."""
     planned = 0
