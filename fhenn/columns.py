@@ -25,7 +25,7 @@ from fhenn.errors import (
     FeatureMismatch,
     MissingValues,
     ParameterError,
-    RawCell,
+    RawBounds,
     ShapeMismatch,
     SparseTooLarge,
     UnsupportedValue,
@@ -136,8 +136,8 @@ class Preparing(Protocol):
     def prepare(self, table: Any, *, operation: str = "prepare") -> Floats:
         """The features of a raw table, (samples, features)."""
 
-    def raw_cell(self, feature: int, value: float, low: float, high: float) -> RawCell | None:
-        """The cell that a feature beyond its bounds was made of; None where that cannot be told."""
+    def raw_bounds(self, feature: int, low: float, high: float) -> RawBounds | None:
+        """Between which numbers a raw column keeps the bounds of a feature; None where that cannot be told."""
 
 
 def features_of(x: Any, preparation: Preparing | None, operation: str) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from math import inf, log2, prod
 from typing import Literal
 
-from fhenn.text import apart, nearest, printable
+from fhenn.text import apart, inward, nearest, printable
 
 _LONGEST_MESSAGE = 4000
 _MOST_NAMED = 5
@@ -276,36 +276,31 @@ class AccuracyUnreached(FhennError, ValueError):
 
 
 @dataclass(frozen=True)
-class RawCell:
-    """The cell of a raw table that a feature was made of. Part of a `BoundsExceeded`.
+class RawBounds:
+    """What a column of a raw table may hold, so that a feature made of it keeps its bounds. Of a `BoundsExceeded`.
 
-    column: name of its column, or its place from 0 where columns have no names.
-    value: of the cell, None where several make the same feature.
-    low, high: between which numbers of the column the feature keeps its bounds; infinite where any number does.
+    column: its name, or its place from 0 where columns have no names.
+    low, high: the least and the largest number; infinite where there is none.
 
-    >>> print(RawCell("age", 140.0, 30.0, 70.0))
-    column 'age' = 140, which may be from 30 to 70
+    >>> print(RawBounds("age", 30.0, 70.0))
+    column 'age' may be from 30 to 70
     """
 
     column: str | int
-    value: float | None
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"column {self.column!r}{self.said}"
+        column = repr(printable(self.column)) if isinstance(self.column, str) else self.column
+        return f"column {column} {self.said}"
 
     @property
     def said(self) -> str:
-        """The value and the bounds in words, to follow the column."""
-        known = [] if self.value is None else [self.value]
-        *value, low, high = apart(*known, self.low, self.high)
-        may = f"from {low} to {high}"
+        """The bounds in words, to follow the column: in six digits, or as many as tell them apart, none outside."""
+        low, high = inward(self.low, self.high)
         if self.low == -inf:
-            may = f"at most {high}"
-        elif self.high == inf:
-            may = f"at least {low}"
-        return "".join(f" = {each}" for each in value) + f", which may be {may}"
+            return f"may be at most {high}"
+        return f"may be at least {low}" if self.high == inf else f"may be from {low} to {high}"
 
 
 @dataclass(eq=False)
@@ -318,7 +313,7 @@ class BoundsExceeded(FhennError, ValueError):
     samples: places of the samples that have such values, from 0.
     furthest: places of the sample and the feature of `largest`, None where they are not known.
     names: of `features`, empty where they are not known.
-    raw: the cell that `largest` was made of, where the samples were a raw table and that is known.
+    raw: what the column may hold that `largest` was made of, where the samples were a raw table and that can be told.
     """
 
     features: tuple[int, ...]
@@ -328,7 +323,7 @@ class BoundsExceeded(FhennError, ValueError):
     samples: tuple[int, ...] = ()
     furthest: tuple[int, int] | None = None
     names: tuple[str, ...] = ()
-    raw: RawCell | None = None
+    raw: RawBounds | None = None
 
     def _message(self) -> str:
         rows = f" in {join_first(self.samples, 'sample')}" if self.samples else ""

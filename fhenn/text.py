@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from difflib import get_close_matches
 from itertools import islice
-from math import isfinite
+from math import inf, isfinite
 from textwrap import fill
 from typing import Any
 
@@ -138,6 +139,30 @@ def apart(*values: float, digits: int = 6) -> list[str]:
         if [(a > b) - (a < b) for a in rounded for b in rounded] == order:
             return texts
     return [repr(value).removesuffix(".0") for value in values]
+
+
+def inward(low: float, high: float, digits: int = 6) -> list[str]:
+    """The ends of an interval in few digits, rounded to its inside: what is shown is in it.
+
+    low, high: the ends, low <= high; may be infinite.
+    digits: significant digits that are enough where the interval is not narrow.
+
+    Returns the text of each end.
+
+    >>> inward(122.4001, 146.90499), inward(1 / 3, 1 / 3 + 1e-9)
+    (['122.401', '146.904'], ['0.333333334', '0.333333334'])
+    """
+    # what is next to nothing beside the other end is nothing
+    low, high = (0.0 if 0 < abs(end) < 1e-12 * (high - low) < inf else end for end in (low, high))
+    for count in range(digits, 17):
+        ends = [_rounded(low, count, ROUND_CEILING), _rounded(high, count, ROUND_FLOOR)]
+        if ends[0] <= ends[1]:
+            return [f"{end:.{count}g}" for end in ends]
+    return [repr(end).removesuffix(".0") for end in (low, high)]
+
+
+def _rounded(value: float, digits: int, to: str) -> float:
+    return float(Context(prec=digits, rounding=to).create_decimal(Decimal(value))) if isfinite(value) else value
 
 
 def json_text(data: Any, indent: int | None = 2) -> str:

@@ -131,7 +131,7 @@ def _(error: BoundsExceeded) -> str:
     raw = ""
     if error.raw is not None:
         column = error.raw.column if isinstance(error.raw.column, str) else f"column {error.raw.column + 1}"
-        raw = f": in the table, {printable(column)}{error.raw.said}"
+        raw = f": in the table, {printable(column)} {error.raw.said}"
     if error.furthest is not None:
         sample, feature = error.furthest
         column = dict(zip(error.features, columns, strict=False)).get(feature, f"column {feature + 1}")

@@ -274,7 +274,7 @@ class Encrypting(ABC):
         largest, bounds = float(values[row, feature]), (float(low[feature]), float(high[feature]))
         names = self._plan.feature_names or ()
         stray_names = tuple(names[place] for place in features if names)
-        raw = None if self._preparation is None else self._preparation.raw_cell(feature, largest, *bounds)
+        raw = None if self._preparation is None else self._preparation.raw_bounds(feature, *bounds)
         raise BoundsExceeded(features, largest, *bounds, strays, (row, feature), stray_names, raw)
 
 

@@ -289,7 +289,7 @@ def changed(place, **cells):
         (
             {"age": "1e9"},
             BoundsExceeded,
-            r"feature age leaves.*in the raw table, column 'age' = 1e\+09, which may be from",
+            r"feature age leaves.*in the raw table, column 'age' may be from",
         ),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",

@@ -17,7 +17,7 @@ from fhenn.errors import (
     ContextMismatch,
     FeatureMismatch,
     RangeWarning,
-    RawCell,
+    RawBounds,
     SamplesWarning,
     ShapeMismatch,
     ViolationReport,
@@ -164,13 +164,13 @@ def test_what_is_not_python_passes(text):
             "(`fhenn plan --bounds`, or a larger --margin).",
         ),
         (
-            BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2), ("num__age",), RawCell("age", 190.0, 18.0, 90.5)),
-            "num__age = 9 in sample 1, where the plan allows -1 to 1.5: in the table, age = 190, which may be from 18 "
-            "to 90.5. Give --clip",
+            BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2), ("num__age",), RawBounds("age", 18.0, 90.5)),
+            "num__age = 9 in sample 1, where the plan allows -1 to 1.5: in the table, age may be from 18 to "
+            "90.5. Give --clip",
         ),
         (
-            BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2), (), RawCell(0, None, 18.0, float("inf"))),
-            "in the table, column 1, which may be at least 18. Give --clip",
+            BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2), (), RawBounds(0, 18.0, float("inf"))),
+            "in the table, column 1 may be at least 18. Give --clip",
         ),
         (BoundsExceeded((2,), 9.0, -1.0, 1.5, (0,), (0, 2)), "column 3 leaves the bounds of the plan in sample 1;"),
         (

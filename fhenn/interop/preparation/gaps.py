@@ -53,6 +53,10 @@ class Impute(Step):
                 values[missing, place] = fill
         return Frame(values, texts, frame.fields, frame.source)
 
+    def of_column(self, place: int) -> tuple[tuple[Step, ...], int]:
+        """The column as it is, where no cell is missing."""
+        return (), place
+
     def texts(self, count: int) -> tuple[Iterable[str], ...]:
         """What stands for a missing cell, where that is a text."""
         return ([self.missing] if isinstance(self.missing, str) else [],) * count

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from fhenn.columns import Table, prepared_table, require_distinct
-from fhenn.errors import FhennError, MissingValues, ParameterError, RawCell, ShapeMismatch
+from fhenn.errors import MissingValues, ParameterError, RawBounds, ShapeMismatch
 from fhenn.interop.preparation.catalogue import STEPS
 from fhenn.interop.preparation.frame import Field, Fields, Floats, Frame, Source, rows_in_words
 from fhenn.interop.preparation.holes import may_be_missing
 from fhenn.interop.preparation.notice import Hearing, Notice
-from fhenn.interop.preparation.raw_cell import raw_cell
+from fhenn.interop.preparation.raw_bounds import path, raw_bounds
 from fhenn.interop.preparation.step import SHOWN, Step, Union, run, walk
 from fhenn.interop.preparation.table import Column, frame_of, read_table
 from fhenn.interop.preparation.telling import told
@@ -227,40 +227,26 @@ class Preparation:
         """
         return prepared_table(self.prepare(table), self.features)
 
-    def raw_cell(self, feature: int, value: float, low: float, high: float) -> RawCell | None:
-        """The cell that a feature's value was made of, and between which numbers its column keeps the feature's bounds.
+    def raw_bounds(self, feature: int, low: float, high: float) -> RawBounds | None:
+        """Between which numbers a raw column keeps the bounds of a feature that is made of it.
 
         feature: its place.
-        value: of the feature.
         low, high: bounds of the feature.
 
-        Returns None where the feature is a column itself, is not made of one column of numbers alone, or does not rise
-        or fall with it.
+        Returns None where the feature is made of several columns, of texts, or does not rise or fall with its column
+        throughout; and where it is the column itself.
 
         >>> from fhenn.interop.preparation import Scale
         >>> scaled = Preparation.of_numbers(["age"]).then(Scale((50.0,), (10.0,)))
-        >>> print(scaled.raw_cell(0, 9.0, -2.0, 2.0))
-        column 'age' = 140, which may be from 30 to 70
+        >>> print(scaled.raw_bounds(0, -2.0, 2.0))
+        column 'age' may be from 30 to 70
         """
-        origin = self._ends[feature].origin
-        if origin is None or self.columns[origin].kind != "number":
+        found = path(self.steps, self._begin, feature)
+        if found is None or self.columns[found[1]].kind != "number":
             return None
-        names = [column.name for column in self.columns if column.name is not None]
-        examples = [
-            0.0 if column.kind == "number" else min(texts, default="")
-            for column, texts in zip(self.columns, self.texts, strict=True)
-        ]
-
-        def made_of(cells: Floats) -> Floats:
-            """The feature of cells of its column, beside the same ones in all others."""
-            others = [np.full(len(cells), example) for example in examples]
-            columns = tuple(cells if place == origin else other for place, other in enumerate(others))
-            return self.prepare(Table(tuple(names) or None, columns), missing=True)[:, feature]
-
-        try:
-            return raw_cell(names[origin] if names else origin, made_of, value, low, high)
-        except FhennError:  # a step refuses a number that is tried
-            return None
+        steps, origin = found
+        name = self.columns[origin].name
+        return raw_bounds(origin if name is None else name, steps, low, high)
 
     def _finite(self, frame: Frame) -> Floats:
         """The features of a frame. Raises MissingValues."""

@@ -50,6 +50,11 @@ class Scale(Step):
                 values = map_by(values, np.array(part))
         return frame.numbers(values)
 
+    def of_column(self, place: int) -> tuple[tuple[Step, ...], int]:
+        """The column, scaled."""
+        parts = (self.subtract, self.divide, self.multiply, self.add)
+        return (Scale(*(part[place : place + 1] for part in parts)),), place
+
     def work(self, count: int) -> int:
         """Four numbers for each column."""
         return 4 * count
@@ -87,6 +92,10 @@ class Clip(Step):
     def apply(self, frame: Frame) -> Frame:
         """The numbers, clipped."""
         return frame.numbers(np.clip(frame.values, np.array(self.low), np.array(self.high)))
+
+    def of_column(self, place: int) -> tuple[tuple[Step, ...], int]:
+        """The column, clipped."""
+        return (Clip((self.low[place],), (self.high[place],)),), place
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,6 +161,9 @@ FUNCTIONS: Mapping[str, Callable[[Floats], Floats]] = {
 }
 """By NumPy's names; "sublinear" is 1 + ln x where x is not 0, and 0 there."""
 
+_TURNING = frozenset({"absolute", "square", "sin", "cos", "tan", "cosh", "sublinear"})
+"""Those that neither rise nor fall throughout."""
+
 
 @dataclass(frozen=True, repr=False)
 class Function(Step):
@@ -180,6 +192,10 @@ class Function(Step):
     def apply(self, frame: Frame) -> Frame:
         """The function of the numbers."""
         return frame.numbers(np.asarray(FUNCTIONS[self.name](frame.values), dtype=np.float64))
+
+    def of_column(self, place: int) -> tuple[tuple[Step, ...], int] | None:
+        """The function of the column, but for one that turns."""
+        return None if self.name in _TURNING else ((self,), place)
 
     def work(self, count: int) -> int:
         """Some ten products a number."""
@@ -248,6 +264,10 @@ class Power(Step):
         map_by = _yeo_johnson if self.method == "yeo-johnson" else _box_cox
         columns = [map_by(frame.values[:, place], each) for place, each in enumerate(self.lambdas)]
         return frame.numbers(np.stack(columns, axis=1))
+
+    def of_column(self, place: int) -> tuple[tuple[Step, ...], int]:
+        """The column, mapped."""
+        return (Power((self.lambdas[place],), self.method),), place
 
     def work(self, count: int) -> int:
         """Some twenty products a number."""
@@ -331,6 +351,10 @@ class Quantiles(Step):
         found[above] = 1.0
         found[below] = 0.0
         return np.where(np.isnan(values), np.nan, found)
+
+    def of_column(self, place: int) -> tuple[tuple[Step, ...], int]:
+        """The shares of the column."""
+        return (Quantiles((self.quantiles[place],), self.references, self.output),), place
 
     def work(self, count: int) -> int:
         """Two searches, and a quantile, for each number."""

@@ -74,6 +74,16 @@ class Step(ABC):
         """What comes out is called. columns: names of what comes in."""
         return tuple(columns)
 
+    def of_column(self, place: int) -> tuple[tuple[Step, ...], int] | None:
+        """How a column that comes out is made of one that comes in, where it rises or falls with that throughout.
+
+        place: of the column that comes out.
+
+        Returns (steps that do so to the one column alone, its place); no steps where missing cells alone are changed;
+        None where the column is made otherwise.
+        """
+        return None
+
     def work(self, count: int) -> int:
         """About how many numbers are multiplied and added for a row of so many columns, outputs apart."""
         return count
@@ -144,6 +154,10 @@ class Select(Step):
     def apply(self, frame: Frame) -> Frame:
         """The columns at the places."""
         return frame.select(self.places)
+
+    def of_column(self, place: int) -> tuple[tuple[Step, ...], int]:
+        """The column at the place, as it is."""
+        return (), self.places[place]
 
     def names(self, columns: Sequence[str]) -> tuple[str, ...]:
         """Those of the columns at the places."""
