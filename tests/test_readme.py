@@ -1,11 +1,17 @@
 """What the README and the guides show runs as it stands, and their links lead somewhere."""
 
+import ast
+import contextlib
+import importlib
+import inspect
 import re
 from pathlib import Path
 
 import click
 import pytest
 from pages import PAGES, ROOT, blocks_of, commands_in, examples_of, read_command
+
+import fhenn
 
 README = ROOT / "README.md"
 
@@ -77,3 +83,38 @@ def test_links_lead_somewhere(page):
 def test_blocks_say_what_they_are(page):
     for block in blocks_of(page):
         assert block.language, f"{Path(page).name}:{block.line} names no language"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_calls_within_sentences_take_these_arguments(page):
+    """`fhenn.plan(…, witness=True)`: there is such a function, and it has an argument of that name."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for code in re.findall(r"`([\w.]+\([^`]*\)[^`]*)`", text):
+        try:
+            tree = ast.parse(code.replace("…", "..."), mode="eval")
+        except SyntaxError:
+            continue  # a shorthand, such as one with "|"
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            function = called(ast.unparse(call.func))
+            if function is not None:
+                places = [
+                    each for each in call.args if ast.unparse(each) != "..." and not isinstance(each, ast.Starred)
+                ]
+                names = {each.arg: ... for each in call.keywords if each.arg is not None}
+                try:
+                    inspect.signature(function).bind_partial(*places, **names)
+                except TypeError as error:
+                    pytest.fail(f"{code}: {error}")
+
+
+def called(path):
+    """What a dotted path names: from fhenn on, or from a class in it; None for anything else, as for variables."""
+    first, *rest = path.split(".")
+    of_class = first[:1].isupper() and first in fhenn.__all__
+    found = None if "(" in path else fhenn if first == "fhenn" else getattr(fhenn, first) if of_class else None
+    for place, name in enumerate(rest):
+        if inspect.ismodule(found) and not hasattr(found, name):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(".".join(["fhenn", *rest[: place + 1]]))
+        found = None if found is None else getattr(found, name)
+    return found

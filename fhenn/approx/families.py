@@ -238,7 +238,7 @@ class _Plain:
         try:
             return np.asarray(self.value(x), np.float64)
         except (TypeError, ValueError) as error:
-            if not _takes(np.vectorize(self.value, otypes=[np.float64]), x):
+            if not x.size or not _takes(np.vectorize(self.value, otypes=[np.float64]), x):
                 raise
             raise ParameterError(
                 f"the function takes single numbers, not arrays ({error}).", _ELEMENT_BY_ELEMENT

@@ -16,7 +16,7 @@ from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.columns import bounds_of_features, features_of
 from fhenn.errors import NonFiniteValue, ParameterError, PlanError, PlanWarning
-from fhenn.nn import Activation, Node, Sequential, Step, circuit
+from fhenn.nn import Activation, Node, RangeGuard, Sequential, Step, circuit
 from fhenn.planner.chains import has_chain, prime_limits
 from fhenn.planner.identity import fingerprint_of, image_shape_of, signature_of
 from fhenn.planner.layouts import choose_layout
@@ -31,7 +31,7 @@ from fhenn.planner.walk import Path
 from fhenn.planner.witness_choice import keys_of_witnesses
 from fhenn.planner.work import work_of
 from fhenn.ranges import DataRanges, Inputs, data_ranges
-from fhenn.ranges.data import MARGIN, distance_to_exact, seen_by, watch
+from fhenn.ranges.data import MARGIN, distance_to_exact, seen_by, strays
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ _MOST_OUTSIDE = 0.2
 """The share of unseen inputs that may leave ranges from data that nobody asked for."""
 
 _LOOKED_AT = 2000
-"""Samples, at most, that the guards of a plan's model see, and that witnesses with ranges from data are held to."""
+"""Samples, at most, that the witnesses of a plan with ranges from data are held to."""
 
 
 def plan(
@@ -68,8 +68,7 @@ def plan(
     model: a `Sequential` (or a node) of affine nodes and activations, an affine one first.
     inputs: samples, (samples, features), or (features,) for one; of a model that knows the shape of its images also
     (samples, channels, height, width). They are drawn as those that will be encrypted, and not those that the model was
-    trained on, for what `ranges` says of unseen ones; where they leave an activation's domain, its policy acts
-    (`Activation.on_violation`). None where there are only bounds.
+    trained on, for what `ranges` says of unseen ones. None where there are only bounds.
     bounds: (2, features) of low and high, or (2,) for all features, which clients hold their values to; None for the
     least and largest values of the samples (`fhenn.ranges.bounds_of`). Both are arrays, or anything with named columns,
     which name the features where the model does not. Of a model with a preparation, samples are raw tables, and bounds
@@ -107,9 +106,9 @@ def plan(
     Returns the plan.
     Raises PlanRefused where no ring reaches the accuracy, with the remedies that were tried and give a plan; PlanError
     where every layout exceeds a limit, and UnsupportedNode, one too, for nodes of another kind; ShapeMismatch and
-    NonFiniteValue for unsuitable inputs; RangeViolation for samples that leave the domain of an activation whose policy
-    is "raise"; ParameterError for another argument that is out of range.
-    Warns with a RangeWarning where the policy is "warn".
+    NonFiniteValue for unsuitable inputs; ParameterError for another argument that is out of range.
+    Warns with a RangeWarning for each activation whose domain the samples leave, unless its policy is "ignore"; with a
+    PlanWarning where ranges from data are taken that nobody asked for.
 
     >>> import fhenn
     >>> print(plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1]).parameters.ring_degree)
@@ -121,7 +120,8 @@ def plan(
     known = Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, shape=shape)
     require_varying(nodes)
     if known.samples is not None:
-        watch(nodes, known.samples[:_LOOKED_AT])
+        for report in strays(nodes, known.samples):
+            RangeGuard(report.node, report.domain, report.consequence).act(report)
     request = Request.of(
         accuracy=accuracy,
         relative=relative,

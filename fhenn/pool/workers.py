@@ -206,7 +206,7 @@ class Workers:
             task.cancel()
         for worker in tuple(self._all):
             self._drop(worker)
-        await asyncio.gather(*self._starting, *self._ending, return_exceptions=True)
+        await asyncio.gather(*self._starting, *map(asyncio.shield, self._ending), return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # starting and ending
@@ -276,7 +276,9 @@ class Workers:
         ended = asyncio.get_running_loop().run_in_executor(self._threads, worker.end)
         self._ending.add(ended)
         ended.add_done_callback(self._ending.discard)
-        return asyncio.shield(ended)
+        waiting = asyncio.shield(ended)
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
+        return waiting
 
     def _finish(self, worker: WorkerHandle) -> None:
         """Give a worker that has done a task the next, or replace it where it holds too much memory."""

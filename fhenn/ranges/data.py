@@ -10,9 +10,8 @@ in several directions). It holds for samples drawn as the inputs will be, on whi
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, lgamma, log, log1p
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from fhenn.approx.families import is_lost
 from fhenn.approx.numbers import round_up
-from fhenn.errors import NonFiniteValue, ParameterError
+from fhenn.errors import NonFiniteValue, ParameterError, RangeReport
 from fhenn.nn import Activation, Affine, Step, plus, trail
 from fhenn.ranges.reach import reaches
 
@@ -41,6 +40,9 @@ CONFIDENCE = 0.95
 
 _MOST_SAMPLES = 1 << 40
 """More than anybody has; beyond it the share outside loses its digits."""
+
+_BLOCK = 4096
+"""Samples whose values are held at once."""
 
 _DIGITS = 3
 """Significant digits to which ranges are rounded outward: a plan shows them to clients."""
@@ -149,15 +151,42 @@ def seen_by(nodes: Sequence[Step], samples: Floats) -> dict[int, Floats]:
     }
 
 
-def watch(nodes: Sequence[Step], samples: Floats) -> None:
-    """Let the activations' guards see what samples bring to them, in the twin.
+def strays(nodes: Sequence[Step], samples: Floats) -> list[RangeReport]:
+    """What samples bring to activations outside of their domains, in the twin; nothing of those that ignore it.
 
     nodes: of the model.
     samples: (samples, features).
-    Warns with a RangeWarning, and raises RangeViolation, as the policy of an activation that they leave says.
+
+    >>> import fhenn
+    >>> print(*strays([fhenn.Linear([[1.0]]), fhenn.Sigmoid()], np.array([[0.0], [5.0]])))  # doctest: +ELLIPSIS
+    Sigmoid: 1 of 2 values outside [-4, 4], smallest 0, largest 5. ...
     """
-    if not all(node.is_exact for node in nodes if isinstance(node, Activation)):
-        deque(trail(nodes, samples, _watched_twin, plus), maxlen=0)
+    watched = {
+        place: node.with_policy("ignore")
+        for place, node in enumerate(nodes)
+        if isinstance(node, Activation) and not node.is_exact and node.on_violation != "ignore"
+    }
+    found: dict[int, list[RangeReport]] = {place: [] for place in watched}
+    totals = dict.fromkeys(watched, 0)
+    for start in range(0, len(samples) if watched else 0, _BLOCK):
+        seen = seen_by(nodes, samples[start : start + _BLOCK])
+        for place, node in watched.items():
+            report = node.check(seen[place])
+            totals[place] += seen[place].size
+            found[place] += [] if report is None else [report]
+    return [_together(reports, totals[place]) for place, reports in found.items() if reports]
+
+
+def _together(reports: Sequence[RangeReport], total: int) -> RangeReport:
+    """The reports of some samples of so many, as one."""
+    return replace(
+        reports[0],
+        outside=sum(each.outside for each in reports),
+        total=total,
+        smallest=float(np.fmin.reduce([each.smallest for each in reports])),
+        largest=float(np.fmax.reduce([each.largest for each in reports])),
+        nonfinite=sum(each.nonfinite for each in reports),
+    )
 
 
 def outputs_of(nodes: Sequence[Step], samples: Floats) -> Floats:
@@ -212,11 +241,6 @@ def exact_outputs_of(nodes: Sequence[Step], samples: Floats) -> Floats | None:
 
     *_, values = trail(nodes, samples, exactly, plus)
     return values
-
-
-def _watched_twin(place: int, node: Affine | Activation, x: Floats) -> Floats:
-    """What a node makes of a value, under its guard."""
-    return np.asarray(node.infer(x))
 
 
 def _twin(place: int, node: Affine | Activation, x: Floats) -> Floats:

@@ -373,12 +373,21 @@ def test_samples_that_leave_a_domain_warn_where_they_are_planned_for(asked):
     assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_samples_that_leave_a_domain_are_refused_or_passed_over_as_the_policy_says():
-    with pytest.raises(fhenn.RangeViolation, match="1 of 3"):
-        fhenn.plan(behind_a_sum(fhenn.Sigmoid(on_violation="raise")), inputs=SAMPLES)
+def test_samples_that_leave_a_domain_are_passed_over_where_the_policy_says_so():
     for quiet in (fhenn.Sigmoid(on_violation="ignore"), fhenn.Square()):
         fhenn.plan(behind_a_sum(quiet), inputs=SAMPLES)
-    fhenn.plan(behind_a_sum(fhenn.Sigmoid(on_violation="raise")), inputs=SAMPLES[1:], bounds=[-1, 1])
+    strict = behind_a_sum(fhenn.Sigmoid(on_violation="raise"))
+    with pytest.warns(fhenn.RangeWarning, match="1 of 3"):  # a plan computes nothing: there is nothing to be refused
+        fhenn.plan(strict, inputs=SAMPLES)
+    fhenn.plan(strict, inputs=SAMPLES[1:], bounds=[-1, 1])
+
+
+def test_all_samples_are_looked_at_and_told_of_together():
+    samples = np.zeros((10_000, 2))
+    samples[[0, 5_000, 9_999]] = [[0.9, 0.9], [-1.0, -1.0], [0.7, 0.8]]
+    with pytest.warns(fhenn.RangeWarning, match="3 of 10000 values .* smallest -6, largest 5.4") as caught:
+        fhenn.plan(behind_a_sum(fhenn.Sigmoid()), inputs=samples)
+    assert len(caught) == 1
 
 
 @on_each

@@ -150,7 +150,7 @@ def test_a_strangers_column_does_nothing_to_a_terminal():
         (of_ages(Scale((0.0,), (2.0,)), Clip((0.0,), (1.0,))), "keeps these bounds for no cell"),
         (of_ages(Scale((0.0,), (2.0,)), Clip((7.5,), (7.6,))), "keeps these bounds for all"),
         (Preparation.of_numbers(2).then(Normalize("l2")), "is made of several columns"),
-        (Preparation((Column("x", "text"),), (OneHot((("f", "m"),), ((0, 1),), (2,), (None,)),), ("f", "m")), "is text"),
+        (Preparation((Column("x", "text"),), (OneHot((("f",),), ((0,),), (1,), (None,)),), ("f",)), "is of texts"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
