@@ -1092,6 +1092,30 @@ class RangeWarning(UserWarning):
         self.report = report
 
 
+class UnwatchedWarning(UserWarning):
+    """An activation that inputs within a plan's bounds can bring beyond its domain, where no answer would show that.
+
+    node: name of the activation.
+    reach: the interval (low, high) that inputs within the bounds can bring to it.
+    domain: the interval (low, high) on which its polynomial is good.
+
+    >>> print(UnwatchedWarning("Sigmoid", (-9.0, 5.0), (-4.0, 4.0)))  # doctest: +ELLIPSIS
+    Sigmoid: inputs within the bounds can bring [-9, 5] to it, beyond its domain [-4, 4], and no answer would ...
+    """
+
+    def __init__(self, node: str, reach: tuple[float, float], domain: tuple[float, float]) -> None:
+        super().__init__(node, reach, domain)
+        self.node, self.reach, self.domain = node, reach, domain
+
+    def __str__(self) -> str:
+        reach, domain = (f"[{low:.4g}, {high:.4g}]" for low, high in (self.reach, self.domain))
+        return (
+            f"{printable(self.node)}: inputs within the bounds can bring {reach} to it, beyond its domain {domain}, "
+            "and no answer would show it. With plan(…, witness=True) answers do; with samples as inputs= it is seen "
+            "now whether any of them does; fhenn.certify proves what holds for all."
+        )
+
+
 class ApproximationWarning(UserWarning):
     """No polynomial that may be tried is as accurate as was asked for; the best one is used.
 

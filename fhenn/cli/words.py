@@ -35,6 +35,8 @@ _PHRASES = tuple(
         (r"on_violation='mask' leaves", "--on-violation mask leaves"),
         (r"a plan for 'latency' with samples=1", "a plan with --layout latency --samples 1"),
         (r"plan\(…, witness=True\)", "`fhenn plan --witness`"),
+        (r"with samples as inputs=", "with --bounds-from"),
+        (r"fhenn\.certify proves", "`fhenn certify` proves"),
         (r"plan\(…, queries=…\), or decrypt\(…, share=True, queries=…\)", "--queries"),
         (r"Plan with queries=(\d+),", r"Plan with --queries \1,"),
         (r"memory=\S+, or --memory-mb", "--memory-mb"),

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fhenn.approx.domains import tolerated
 from fhenn.ckks.circuits import is_constant
 from fhenn.ckks.parameters import MAX_MODULUS_BITS, Parameters
 from fhenn.columns import bounds_of_features, features_of
-from fhenn.errors import NonFiniteValue, ParameterError, PlanError, PlanWarning
+from fhenn.errors import NonFiniteValue, ParameterError, PlanError, PlanWarning, UnwatchedWarning
 from fhenn.nn import Activation, Node, RangeGuard, Sequential, Step, circuit
 from fhenn.planner.chains import has_chain, prime_limits
 from fhenn.planner.identity import fingerprint_of, image_shape_of, signature_of
@@ -30,7 +31,7 @@ from fhenn.planner.trial import Candidate, Trial
 from fhenn.planner.walk import Path
 from fhenn.planner.witness_choice import keys_of_witnesses
 from fhenn.planner.work import work_of
-from fhenn.ranges import DataRanges, Inputs, data_ranges
+from fhenn.ranges import DataRanges, Inputs, data_ranges, reaches
 from fhenn.ranges.data import MARGIN, distance_to_exact, seen_by, strays
 
 Floats = NDArray[np.float64]
@@ -107,8 +108,9 @@ def plan(
     Raises PlanRefused where no ring reaches the accuracy, with the remedies that were tried and give a plan; PlanError
     where every layout exceeds a limit, and UnsupportedNode, one too, for nodes of another kind; ShapeMismatch and
     NonFiniteValue for unsuitable inputs; ParameterError for another argument that is out of range.
-    Warns with a RangeWarning for each activation whose domain the samples leave, unless its policy is "ignore"; with a
-    PlanWarning where ranges from data are taken that nobody asked for.
+    Warns with a RangeWarning for each activation whose domain the samples leave, or, where there are neither samples
+    nor witnesses, with an UnwatchedWarning where inputs within the bounds can, unless its policy is "ignore"; and with
+    a PlanWarning where ranges from data are taken that nobody asked for.
 
     >>> import fhenn
     >>> print(plan(fhenn.Linear([[1.0, 2.0]]), bounds=[-1, 1]).parameters.ring_degree)
@@ -143,9 +145,13 @@ def plan(
     of_bits = model.preparation is not None and model.preparation.bounds is not None
     case = Case(tuple(nodes), known, request, relative, from_data=request.ranges == "data", of_bits=of_bits)
     try:
-        return _plan(model, case)
+        made = _plan(model, case)
     except Refusal as refusal:
         worst = refusal
+    else:
+        if known.samples is None and not made.witnesses:
+            _warn_of_unwatched(nodes, known)
+        return made
     other = None if request.ranges == "worst" else with_data(case)
     if other is None:
         raise explain(worst, case, _attempt)
@@ -155,6 +161,20 @@ def plan(
         raise explain(refusal, other, _attempt) from None
     warnings.warn(PlanWarning(worst.reason, str(made.ranges)), stacklevel=2)
     return made
+
+
+def _warn_of_unwatched(nodes: Sequence[Step], known: Inputs) -> None:
+    """Warn of activations that inputs within bounds can bring beyond their domains."""
+    watched = [
+        (place, node)
+        for place, node in enumerate(nodes)
+        if isinstance(node, Activation) and not node.is_exact and node.on_violation != "ignore"
+    ]
+    found = reaches(nodes, *known.box) if watched else []
+    for place, node in watched:
+        (low, high), (least, most) = found[place].interval, tolerated(node.domain)
+        if low < least or high > most:
+            warnings.warn(UnwatchedWarning(node.name, (low, high), node.domain), stacklevel=3)
 
 
 def with_data(case: Case) -> Case | None:

@@ -14,7 +14,15 @@ from fhenn.ckks.evaluator import SEAL
 from fhenn.ckks.layout import FEATURES
 from fhenn.ckks.operator import Sparse
 from fhenn.ckks.parameters import MAX_MODULUS_BITS
-from fhenn.errors import NonFiniteValue, ParameterError, PlanError, ShapeMismatch, UnsupportedNode, WireFormatError
+from fhenn.errors import (
+    NonFiniteValue,
+    ParameterError,
+    PlanError,
+    ShapeMismatch,
+    UnsupportedNode,
+    UnwatchedWarning,
+    WireFormatError,
+)
 from fhenn.nn import Affine
 from fhenn.planner.chains import chains_of
 from fhenn.planner.packing import THROUGHPUT
@@ -380,6 +388,33 @@ def test_samples_that_leave_a_domain_are_passed_over_where_the_policy_says_so():
     with pytest.warns(fhenn.RangeWarning, match="1 of 3"):  # a plan computes nothing: there is nothing to be refused
         fhenn.plan(strict, inputs=SAMPLES)
     fhenn.plan(strict, inputs=SAMPLES[1:], bounds=[-1, 1])
+
+
+def test_without_samples_and_witnesses_what_inputs_can_bring_warns():
+    with pytest.warns(
+        UnwatchedWarning, match=r"Sigmoid: inputs .* bring \[-6, 6\] .* \[-4, 4\].*witness=True"
+    ) as caught:
+        fhenn.plan(behind_a_sum(fhenn.Sigmoid()), bounds=[-1, 1])
+    (warning,) = caught
+    assert warning.filename == __file__
+    assert (warning.message.node, warning.message.domain) == ("Sigmoid", (-4, 4))
+    assert warning.message.reach == pytest.approx((-6, 6))
+
+
+@pytest.mark.parametrize(
+    ("activation", "asked"),
+    [
+        (fhenn.Sigmoid(), {"bounds": [-1, 1], "witness": True}),
+        (fhenn.Sigmoid(), {"bounds": [-0.66, 0.66]}),
+        (fhenn.Sigmoid(), {"bounds": [-1, 1], "inputs": SAMPLES[1:]}),
+        (fhenn.Sigmoid(on_violation="ignore"), {"bounds": [-1, 1]}),
+        (fhenn.Sigmoid(domain=(-6, 6), degree=5), {"bounds": [-1, 1]}),
+        (fhenn.Square(), {"bounds": [-1, 1]}),
+    ],
+    ids=["a witness", "narrow bounds", "samples", "ignored", "a wide domain", "exact"],
+)
+def test_there_is_no_warning_with(activation, asked):
+    fhenn.plan(behind_a_sum(activation), **asked)
 
 
 def test_all_samples_are_looked_at_and_told_of_together():

@@ -255,7 +255,7 @@ def test_inside_is_above_the_lower_edge_and_below_the_upper_one(low, high, insid
     assert certificate.valid is inside
     if not inside:
         with pytest.raises(CertificateInvalid, match="may leave"):
-            certificate.require(fhenn.plan(model, bounds=[-1, 1], accuracy=0.1))
+            certificate.require(fhenn.plan(model, bounds=[-1, 1], accuracy=0.1, witness=True))
 
 
 def test_bounds_of_a_certificate_reach_as_far_as_the_plans_on_both_sides():
