@@ -123,7 +123,7 @@ def test_a_part_that_crashes_is_refused_and_the_others_are_answered(sides, actin
         (_, first), *alone = [(actor, start) for part, actor, start in tries if part == ray_doubles.DEADLY]
         assert len(alone) == 2
         others = [(actor, start) for part, actor, start in tries if part != ray_doubles.DEADLY]
-        assert any(abs(start - first) < ray_doubles.SECONDS for _, start in others)
+        assert any(start > first for _, start in others)  # or it would be alone anyway
         for deadly, when in alone:  # others may be computed elsewhere meanwhile
             assert not any(actor == deadly and abs(start - when) < ray_doubles.SECONDS for actor, start in others)
         refusal = Refusal.from_bytes(answers[ray_doubles.DEADLY])
