@@ -309,7 +309,10 @@ def bounds_in(
     samples = samples_with_names(model, values, names)
     if known is not None:
         return np.array(known), samples
-    box = (values.min(axis=0), values.max(axis=0)) if margin is None else bounds_of(values, margin, names)
+    if margin is None:
+        box = values.min(axis=0), values.max(axis=0)
+    else:
+        box = bounds_of(values, margin, names, alike=_preparation_of(model) is None)
     return _with_names(np.stack(box), names), samples
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 import fhenn
 from fhenn import artifacts
@@ -58,12 +57,11 @@ def certify(
         plan_file = beside
         note(as_json, f"for the bounds of {beside}, on ciphertexts; --bounds or --bounds-from for others")
     plan = None if plan_file is None else artifacts.plan_from_bytes(artifacts.read_kind(plan_file, "plan"))
+    bounds: Any = None
     inputs: Any = None
-    if plan is not None and declared is None and data is None:
-        bounds: Any = np.array([plan.low, plan.high])
-    elif data is not None and declared is None:
-        bounds, inputs = None, read_inputs(network, data, csv_format, as_json)
-    else:
+    if data is not None and declared is None:
+        inputs = read_inputs(network, data, csv_format, as_json)
+    elif plan is None or declared is not None:  # else those of the plan
         bounds = read_bounds(network, declared, data, csv_format, as_json)
     with working(as_json, "certify"):
         certificate = fhenn.certify(network, bounds, plan, inputs=inputs)

@@ -36,6 +36,7 @@ _PHRASES = tuple(
         (r"a plan for 'latency' with samples=1", "a plan with --layout latency --samples 1"),
         (r"plan\(…, witness=True\)", "`fhenn plan --witness`"),
         (r"with samples as inputs=", "with --bounds-from"),
+        (r"\(witness=False\)", "(--no-witness)"),
         (r"fhenn\.certify proves", "`fhenn certify` proves"),
         (r"plan\(…, queries=…\), or decrypt\(…, share=True, queries=…\)", "--queries"),
         (r"Plan with queries=(\d+),", r"Plan with --queries \1,"),

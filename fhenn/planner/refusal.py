@@ -321,7 +321,7 @@ def _questions(case: Case, refusal: Refusal) -> Iterator[tuple[str, list[Option]
             yield "tighter bounds", _tighter_bounds(case)
         yield from _other_ranges(case)
         if refusal.stake == "witness":
-            remedy = Remedy("witness", False, "no witnesses (False): then nobody sees what leaves the ranges")
+            remedy = Remedy("witness", False, "no witnesses (witness=False): then nobody sees what leaves the ranges")
             yield "no witnesses", [(remedy, _asking(case, witness=False))]
         elif refusal.best < refusal.largest:
             yield "a larger accuracy", _larger_errors(case, refusal.best)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fhenn.columns import as_features, table_of
+from fhenn.columns import Table, as_features, table_of
 from fhenn.columns import samples as samples_of
 from fhenn.errors import ParameterError, PlanError, SamplesWarning, ShapeMismatch
 from fhenn.nn import Affine, Step
@@ -103,9 +103,10 @@ class Inputs:
         if values is not None:
             values = _as_samples(values, width, shape)
             if bounds is None:
-                low, high = (
-                    (values.min(axis=0), values.max(axis=0)) if exact else bounds_of(values, margin, names or features)
-                )
+                low, high = values.min(axis=0), values.max(axis=0)
+                if not exact:
+                    alike = not (isinstance(inputs, Table) and inputs.prepared)
+                    low, high = bounds_of(values, margin, names or features, alike=alike)
                 return cls(low, high, values, names, declared=False)
         low, high = _read_bounds(bounds, width, shape, features, names or features)
         if values is not None:
@@ -124,12 +125,15 @@ class Inputs:
         return box_of(self.low, self.high)
 
 
-def bounds_of(values: Floats, margin: float = 0.0, names: Sequence[str] | None = None) -> tuple[Floats, Floats]:
+def bounds_of(
+    values: Floats, margin: float = 0.0, names: Sequence[str] | None = None, *, alike: bool = True
+) -> tuple[Floats, Floats]:
     """The bounds that samples give: their least and largest values, widened.
 
     values: the samples, (samples, features).
     margin: how much wider on either side, in units of the distance from low to high; from 0.
     names: of the features, for the warning; None where they have none.
+    alike: whether the features may be of one unit, as pixels are; what a preparation makes is not, however it looks.
 
     What is not as sure as it looks is said in a SamplesWarning: bounds of features that are equal in all samples
     (`span_of`), and those of one or two samples.
@@ -142,7 +146,7 @@ def bounds_of(values: Floats, margin: float = 0.0, names: Sequence[str] | None =
     """
     if not isinstance(margin, Real) or not 0 <= margin < np.inf:
         raise ParameterError(f"margin must be a finite number from 0, not {margin!r}.", "Give for instance 0.5.")
-    low, high, equal = span_of(values)
+    low, high, equal = span_of(values, alike=alike)
     few = len(values) <= _FEW
     if few or equal.size:
         places = () if few else tuple(equal.tolist())
@@ -152,10 +156,11 @@ def bounds_of(values: Floats, margin: float = 0.0, names: Sequence[str] | None =
     return low - margin * (high - low), high + margin * (high - low)
 
 
-def span_of(values: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
+def span_of(values: Floats, *, alike: bool = True) -> tuple[Floats, Floats, NDArray[np.intp]]:
     """What samples say of the bounds of features.
 
     values: the samples, (samples, features).
+    alike: whether the features may be of one unit.
 
     A feature that is equal in all samples has no width. Where the features plainly share one unit, as pixels do, each
     takes the bounds of all together: a pixel at the edge that is black in all samples may be white in another. The
@@ -169,7 +174,7 @@ def span_of(values: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
     """
     low, high = values.min(axis=0), values.max(axis=0)
     equal = np.flatnonzero(low == high)
-    if len(values) > _FEW and equal.size:
+    if alike and len(values) > _FEW and equal.size:
         shared = _shared(low, high)
         if shared is not None:
             low, high = (np.full_like(low, end) for end in shared)

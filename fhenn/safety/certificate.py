@@ -225,14 +225,15 @@ def certify(model: Node, bounds: Any = None, plan: Plan | None = None, *, inputs
     >>> certificate.valid, round(certificate.total, 3)
     (True, 0.039)
     """
+    if plan is not None:
+        verify(require_plan(plan), model)
     nodes = circuit(model)
     known = _known_inputs(model, nodes, bounds, inputs, plan)
     low, high = known.low, known.high
-    ranges = None if plan is None else require_plan(plan).ranges
+    ranges = None if plan is None else plan.ranges
     twin_reaches = reaches(nodes, low, high, {} if ranges is None else ranges.at(nodes))
     noise = [0.0] * len(nodes)
     if plan is not None:
-        verify(plan, model)
         try:
             path = _path_within(plan, model, low, high)
             walked = walk(path, plan.layout, plan.parameters, evaluator=plan.find_evaluator())
@@ -271,7 +272,7 @@ def certify(model: Node, bounds: Any = None, plan: Plan | None = None, *, inputs
 def _known_inputs(model: Node, nodes: Sequence[Step], bounds: Any, inputs: Any, plan: Plan | None) -> Inputs:
     """The inputs that are certified: those given, or all that a plan lets through."""
     if bounds is None and inputs is None and plan is not None:
-        return Inputs(*require_plan(plan).bounds)
+        return Inputs(*plan.bounds)
     shape, inputs = image_shape_of(model), features_of(inputs, model.preparation, "inputs")
     bounds = bounds_of_features(bounds, model.preparation)
     return Inputs.of(nodes, bounds=bounds, inputs=inputs, features=model.feature_names, exact=True, shape=shape)

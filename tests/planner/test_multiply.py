@@ -129,6 +129,7 @@ def test_answers_err_by_what_is_stated(name, layout, evaluator):
     assert np.abs(answer - model.infer(x)).max() <= plan.error
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.UnwatchedWarning")
 @pytest.mark.thorough
 def test_images():
     """Channels weighed by what a second branch makes of them, as attention does."""

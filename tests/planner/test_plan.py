@@ -85,6 +85,7 @@ def test_takes_the_smallest_ring():
         assert plan.parameters.ring_degree == degree
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.UnwatchedWarning")
 @pytest.mark.thorough
 def test_headroom_covers_the_declared_inputs():
     for bounds in ([-1, 1], [-20, 20]):

@@ -145,6 +145,7 @@ MODELS = {
 WISHES = [{}, {"upload": 4}, {"samples": 16}, {"layout": "throughput"}, {"witness": True}]
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.UnwatchedWarning")
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "wish", "evaluator"),

@@ -5,6 +5,7 @@ import pytest
 from support import on_each
 
 import fhenn
+from fhenn.columns import prepared_table
 from fhenn.errors import (
     BoundsExceeded,
     NonFiniteValue,
@@ -200,6 +201,18 @@ def test_constants_stay_constant_where_the_unit_is_not_plainly_one(change):
     assert caught[0].message.shared is None
     varies = values[:, :-2]
     assert low[:-2] == pytest.approx(varies.min(axis=0) - 0.5 * np.ptp(varies, axis=0))
+
+
+def test_what_a_preparation_makes_is_of_many_units_however_it_looks():
+    values = some_pixels()
+    model = fhenn.Sequential([fhenn.Linear(np.ones((1, values.shape[1])) / 100)])
+    names = [f"feature {place}" for place in range(values.shape[1])]
+    with pytest.warns(SamplesWarning, match="of one unit"):
+        bounds_of(values)
+    with pytest.warns(SamplesWarning, match="Other values of theirs will be refused") as caught:
+        plan = fhenn.plan(model, inputs=prepared_table(values, names))
+    assert caught[0].message.shared is None
+    assert np.array_equal(plan.bounds, [values.min(axis=0), values.max(axis=0)])
 
 
 def test_bounds_of_one_or_two_samples_are_said_to_be_so_and_widths_alone_say_nothing():

@@ -105,6 +105,7 @@ def test_decisions_beyond_the_margin_are_the_exact_models():
     assert (scores.argmax(axis=1) == exact(model, x).argmax(axis=1))[sure].all()
 
 
+@pytest.mark.filterwarnings("ignore::fhenn.errors.UnwatchedWarning")
 @pytest.mark.thorough
 def test_a_model_that_strays_is_not_valid():
     model = network(6, 4, 2, reach=9.0)
@@ -321,3 +322,9 @@ def test_bounds_that_the_plan_cannot_hold_are_refused():
     plan = fhenn.plan(model, bounds=[-1, 1])
     with pytest.raises(PlanError, match="do not fit the plan's parameters"):
         fhenn.certify(model, [-1e6, 1e6], plan)
+
+
+def test_a_plan_for_another_model_is_told_before_its_bounds_are_taken():
+    plan = fhenn.plan(fhenn.Linear(np.ones((1, 4))), bounds=[-1, 1])
+    with pytest.raises(PlanError, match="the plan is for Linear4x1, the model is Linear7x1"):
+        fhenn.certify(fhenn.Linear(np.ones((1, 7))), plan=plan)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fhenn.columns import labels_of, require_distinct, samples, to_python
-from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation
+from fhenn.errors import ParameterError, ShapeMismatch, UnsupportedOperation, UnsupportedValue
 from fhenn.interop.reading.compact import Probability, maps_of
 from fhenn.interop.reading.expressions import Scores, evaluate
 from fhenn.interop.reading.maps import Maps
@@ -295,6 +295,8 @@ class Reading:
         return float(np.mean(right if right.ndim == 1 else right.all(axis=1)))
 
     def _check(self, scores: ArrayLike) -> Floats:
+        if isinstance(scores, bytes | bytearray | memoryview):
+            raise UnsupportedValue("an answer", "the scores in it: client.decrypt_scores(answer)")
         values = np.asarray(scores, dtype=np.float64)
         allowed = self._widths
         if values.ndim != 2 or (allowed and values.shape[1] not in allowed):

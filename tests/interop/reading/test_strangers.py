@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fhenn.errors import FhennError
+from fhenn.errors import FhennError, UnsupportedValue
 from fhenn.interop import Reading
 from fhenn.interop.reading import Maps
 from fhenn.interop.reading.expressions import Scores, evaluate
@@ -123,3 +123,12 @@ def test_the_widest_expressions_take_little_time_and_memory(make):
 
 
 PAIRS = 360 * 359 // 2
+
+
+@pytest.mark.parametrize("answer", [b"FHENN\x03" + b"x" * 100_000, bytearray(9), memoryview(b"FHENN")])
+def test_an_answer_that_was_not_decrypted_is_told_in_a_line(answer):
+    with pytest.raises(
+        UnsupportedValue, match=r"cannot compute on an answer; .* client\.decrypt_scores\(answer\)"
+    ) as caught:
+        Reading.classification(["a", "b"], "sigmoid").predict(answer)
+    assert len(str(caught.value)) < 200
