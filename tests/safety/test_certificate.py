@@ -326,5 +326,5 @@ def test_bounds_that_the_plan_cannot_hold_are_refused():
 
 def test_a_plan_for_another_model_is_told_before_its_bounds_are_taken():
     plan = fhenn.plan(fhenn.Linear(np.ones((1, 4))), bounds=[-1, 1])
-    with pytest.raises(PlanError, match="the plan is for Linear4x1, .*the model is Linear7x1"):
+    with pytest.raises(PlanError, match=r"the plan is for Linear4x1, .*the model is Linear7x1"):
         fhenn.certify(fhenn.Linear(np.ones((1, 7))), plan=plan)
