@@ -2,7 +2,7 @@
 
 import ast
 import contextlib
-import importlib
+import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -109,6 +109,8 @@ def test_calls_within_sentences_take_these_arguments(page):
 
 def called(path):
     """What a dotted path names: from fhenn on, or from a class in it; None for anything else, as for variables."""
+    if path.startswith("fhenn.interop.torch.") and importlib.util.find_spec("torch") is None:
+        return None  # there is nothing in it then
     first, *rest = path.split(".")
     of_class = first[:1].isupper() and first in fhenn.__all__
     found = None if "(" in path else fhenn if first == "fhenn" else getattr(fhenn, first) if of_class else None
