@@ -280,7 +280,7 @@ class RawBounds:
     """What a column of a raw table may hold, so that a feature made of it keeps its bounds. Of a `BoundsExceeded`.
 
     column: its name, or its place from 0 where columns have no names.
-    low, high: the least and the largest number; infinite where there is none.
+    low, high: the least and the largest number that it may hold; -inf or inf where nothing limits it.
 
     >>> print(RawBounds("age", 30.0, 70.0))
     column 'age' may be from 30 to 70

@@ -60,28 +60,25 @@ _ANSWERS = ("refusal", "ciphertexts")
 
 def plan_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--plan."""
-    return click.option(
-        "--plan",
-        "plan_file",
-        type=FILE,
-        shell_complete=files("plan"),
-        default=Path("plan.fhenn"),
-        show_default=True,
-        help="The plan.",
-    )(command)
+    return _file_option("plan")(command)
 
 
 def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """--model."""
+    return _file_option("model")(command)
+
+
+def _file_option(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option called as the kind of its file, which is in the folder by its usual name."""
     return click.option(
-        "--model",
-        "model_file",
+        f"--{kind}",
+        f"{kind}_file",
         type=FILE,
-        shell_complete=files("model"),
-        default=Path("model.fhenn"),
+        shell_complete=files(kind),
+        default=Path(f"{kind}.fhenn"),
         show_default=True,
-        help="The model.",
-    )(command)
+        help=f"The {kind}.",
+    )
 
 
 def keys_option(told: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

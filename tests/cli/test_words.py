@@ -16,10 +16,12 @@ from fhenn.errors import (
     BoundsExceeded,
     ContextMismatch,
     FeatureMismatch,
+    PlanError,
     RangeWarning,
     RawBounds,
     SamplesWarning,
     ShapeMismatch,
+    UnwatchedWarning,
     ViolationReport,
 )
 
@@ -178,6 +180,12 @@ def test_what_is_not_python_passes(text):
             "column 3 = 9 in sample 1, where the plan allows 0 to 0, since all samples that the plan was made from are "
             "equal there. Give --clip to take the nearest bound, or plan again with wider bounds",
         ),
+        (
+            UnwatchedWarning("Sigmoid", (-9.0, 5.0), (-4.0, 4.0)),
+            "can bring [-9, 5] to it, beyond its domain [-4, 4], and no answer would show it. With `fhenn plan "
+            "--witness` answers do; with --bounds-from it is seen now whether any of them does; `fhenn certify` proves what",
+        ),
+        (PlanError("no plan.", "What gives one: no witnesses (witness=False)."), "no witnesses (--no-witness)."),
         (
             SamplesWarning(9, (1, 2), 5, (), (0.0, 1.0)),
             "2 of 5 features are equal in all 9 samples: column 2, column 3. All seem to be of one unit, as pixels "
