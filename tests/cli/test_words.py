@@ -183,7 +183,8 @@ def test_what_is_not_python_passes(text):
         (
             UnwatchedWarning("Sigmoid", (-9.0, 5.0), (-4.0, 4.0)),
             "can bring [-9, 5] to it, beyond its domain [-4, 4], and no answer would show it. With `fhenn plan "
-            "--witness` answers do; with --bounds-from it is seen now whether any of them does; `fhenn certify` proves what",
+            "--witness` answers do; with --bounds-from it is seen now whether any of them does; "
+            "`fhenn certify` proves what",
         ),
         (PlanError("no plan.", "What gives one: no witnesses (witness=False)."), "no witnesses (--no-witness)."),
         (
